@@ -1,0 +1,362 @@
+"""
+The named functions of the mapping files: what needs more than a copy.
+
+A one-way function makes a copy for readers (``also … call``). A two-way function (``from … call``) stands with its
+inverse: ``inverse(f(x)) == x`` for every x that f takes; for any other x it returns None, and the mapping carries the
+value as it is, beside the element. Inverses return None for what they cannot read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from fhirtrial.codes import Coding, Table
+from fhirtrial.identifier_systems import identifier_system as system_of
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A named function, its inverse if it has one, and how many tables (``by``) both take after the values."""
+
+    name: str
+    forth: Callable[..., Json]
+    back: Callable[..., Json] | None
+    tables: int
+
+
+FUNCTIONS: dict[str, Function] = {}
+
+
+def _named(
+    back: Callable[..., Json] | None = None, *, tables: int = 0
+) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
+    def add(forth: Callable[..., Json]) -> Callable[..., Json]:
+        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables)
+        return forth
+
+    return add
+
+
+# ---------------------------------------------------------------- numbers with units
+
+# https://ucum.org/ucum#section-Derived-Unit-Atoms; the registry's units: https://clinicaltrials.gov/policy/protocol-definitions#MinimumAge
+UCUM = {"Year": "a", "Month": "mo", "Week": "wk", "Day": "d", "Hour": "h", "Minute": "min"}
+DAYS = {"a": 365.25, "mo": 30.4375, "wk": 7.0, "d": 1.0, "h": 1 / 24, "min": 1 / 1440}
+_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
+
+
+def quantity_text(quantity: Json) -> str | None:
+    """
+    The inverse of ``quantity``; a quantity from elsewhere gets the unit of its UCUM code.
+
+    >>> quantity_text({"value": 18, "unit": "Years", "system": "http://unitsofmeasure.org", "code": "a"})
+    '18 Years'
+    >>> quantity_text({"value": 1, "code": "mo"})
+    '1 Month'
+    """
+    unit = quantity.get("unit")
+    value = quantity.get("value")
+    if value is None:
+        return unit if isinstance(unit, str) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    code = quantity.get("code")
+    named = UCUM.get(unit.removesuffix("s")) if unit else None
+    if unit is None or (code is not None and named is not None and named != code):
+        # No text, or somebody changed the code and left the text: the code is what counts.
+        unit = next((name + ("" if value == 1 else "s") for name, known in UCUM.items() if known == code), unit)
+    return None if unit is None else f"{value} {unit}"
+
+
+@_named(quantity_text)
+def quantity(text: str) -> Json:
+    """
+    ``18 Years`` as a Quantity in UCUM that keeps the unit as written; what is no number and unit stays text.
+
+    >>> quantity("18 Years")
+    {'value': 18, 'unit': 'Years', 'system': 'http://unitsofmeasure.org', 'code': 'a'}
+    >>> quantity("N/A")
+    {'unit': 'N/A'}
+    """
+    number, _, unit = text.partition(" ")
+    code = UCUM.get(unit.removesuffix("s"))
+    if code and _WHOLE_NUMBER.fullmatch(number):
+        return {"value": int(number), "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
+    return {"unit": text}
+
+
+def ages_of_ranges(ranges: list[Json]) -> tuple[str | None, str | None]:
+    """
+    The inverse of ``age_ranges``: the lowest and the highest age of one or two ranges.
+
+    >>> ages_of_ranges(age_ranges("6 Months", "3 Years"))
+    ('6 Months', '3 Years')
+    """
+    low = next((quantity_text(found["low"]) for found in ranges if "low" in found), None)
+    high = next((quantity_text(found["high"]) for found in ranges if "high" in found), None)
+    return low, high
+
+
+@_named(ages_of_ranges)
+def age_ranges(minimum: str | None, maximum: str | None) -> list[Json] | None:
+    """
+    The ages as one Range, or as two where one range would break rng-2 (low ≤ high, comparable).
+
+    Two units (``6 Months`` to ``3 Years``) cannot be compared by a server that does not convert; a minimum above the
+    maximum is the record's own contradiction and stays as written.
+    https://hl7.org/fhir/R5/datatypes.html#Range
+
+    >>> age_ranges("18 Years", "70 Years")[0]["high"]["value"]
+    70
+    >>> len(age_ranges("6 Months", "3 Years")), len(age_ranges("70 Years", "18 Years"))
+    (2, 2)
+    """
+    low = None if minimum is None else quantity(minimum)
+    high = None if maximum is None else quantity(maximum)
+    if low is None or high is None:
+        return [{"low": low} if high is None else {"high": high}] if low or high else None
+    if low.get("code") != high.get("code") or low.get("value", 0) > high.get("value", 0):
+        return [{"low": low}, {"high": high}]
+    return [{"low": low, "high": high}]
+
+
+def text_of_integer64(value: Json) -> int | None:
+    """
+    The inverse of ``integer64``; servers and HL7's examples also write a number.
+
+    >>> text_of_integer64("1024"), text_of_integer64(1024)
+    (1024, 1024)
+    """
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+@_named(text_of_integer64)
+def integer64(number: int) -> str | None:
+    """
+    A whole number as R5 writes it in JSON: text. https://hl7.org/fhir/R5/json.html#primitive
+
+    >>> integer64(1024)
+    '1024'
+    """
+    return str(number) if type(number) is int and -(2**63) <= number < 2**63 else None
+
+
+# ---------------------------------------------------------------- yes and no
+
+
+def actual_type(actual: Json) -> str | None:
+    """The inverse of ``is_actual``."""
+    return {True: "ACTUAL", False: "ESTIMATED"}.get(actual) if isinstance(actual, bool) else None
+
+
+@_named(actual_type)
+def is_actual(date_type: str) -> bool | None:
+    """
+    Whether a date is what happened (True) or what is expected (False).
+
+    >>> is_actual("ESTIMATED"), is_actual("OTHER")
+    (False, None)
+    """
+    return {"ACTUAL": True, "ESTIMATED": False}.get(date_type)
+
+
+# ---------------------------------------------------------------- addresses
+
+PUBMED = "https://pubmed.ncbi.nlm.nih.gov/"
+
+
+def pubmed_number(url: Json) -> str | None:
+    """The inverse of ``pubmed_url``."""
+    if not isinstance(url, str) or not url.startswith(PUBMED):
+        return None
+    return unquote(url[len(PUBMED) :].removesuffix("/")) or None
+
+
+@_named(pubmed_number)
+def pubmed_url(number: str) -> str | None:
+    """
+    The address of an article by its PubMed number.
+
+    >>> pubmed_url("31995857")
+    'https://pubmed.ncbi.nlm.nih.gov/31995857/'
+    """
+    return f"{PUBMED}{quote(number, safe='')}/" if number else None
+
+
+def document_name(url: Json) -> str | None:
+    """The inverse of ``document_url``: what comes after the last slash."""
+    return unquote(url.rsplit("/", 1)[-1]) or None if isinstance(url, str) else None
+
+
+@_named(document_name)
+def document_url(name: str, nct_id: str) -> str | None:
+    """
+    Where the registry serves a study's document.
+
+    >>> document_url("Prot_SAP 1.pdf", "NCT01234567")
+    'https://cdn.clinicaltrials.gov/large-docs/67/NCT01234567/Prot_SAP%201.pdf'
+    """
+    return f"https://cdn.clinicaltrials.gov/large-docs/{nct_id[-2:]}/{nct_id}/{quote(name, safe='')}" if name else None
+
+
+@_named()
+def study_url(nct_id: str) -> str:
+    """The page of a study at the registry."""
+    return f"https://clinicaltrials.gov/study/{nct_id}"
+
+
+@_named()
+def study_reference(nct_id: str) -> str:
+    """The literal reference to the study made from this record."""
+    return f"ResearchStudy/{nct_id}"
+
+
+@_named()
+def content_type(name: str) -> str | None:
+    """
+    The media type of a document, where its name says it.
+
+    >>> content_type("Prot_000.PDF")
+    'application/pdf'
+    """
+    return "application/pdf" if name.lower().endswith(".pdf") else None
+
+
+# ---------------------------------------------------------------- dates
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|$)", re.ASCII)
+
+
+@_named()
+def day(text: str) -> str | None:
+    """
+    The day of a date or of a time to the minute.
+
+    >>> day("2021-02-03T04:05")
+    '2021-02-03'
+    """
+    found = _DAY.match(text)
+    return found[0] if found else None
+
+
+@_named()
+def midnight(text: str) -> str | None:
+    """
+    The first instant of a day, in UTC.
+
+    >>> midnight("2021-02-03")
+    '2021-02-03T00:00:00Z'
+    """
+    found = day(text)
+    return f"{found}T00:00:00Z" if found else None
+
+
+# ---------------------------------------------------------------- codes
+
+
+def coding_of(coding: Coding) -> Json:
+    """A table's coding as FHIR JSON."""
+    display = {"display": coding.display} if coding.display else {}
+    return {"system": coding.system, "code": coding.code, **display}
+
+
+def phases_of_codings(codings: Json, combinations: Table, phases: Table) -> list[str] | None:
+    """The inverse of ``phase_codings``; a FHIR code that disagrees with the registry's own was edited, and wins."""
+    mine = [coding["code"] for coding in codings if coding.get("system") == phases.own and "code" in coding]
+    theirs = [(coding.get("system"), coding.get("code")) for coding in codings]
+    theirs = [pair for pair in theirs if pair[0] in combinations.systems]
+    if theirs and combinations.outside.get("+".join(mine)) != theirs[0] and theirs[0] in combinations.unique:
+        return combinations.unique[theirs[0]].split("+")
+    return mine or None
+
+
+@_named(phases_of_codings, tables=2)
+def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[Json]:
+    """
+    The FHIR code of the combination (``PHASE1`` and ``PHASE2``: Phase 1/Phase 2), then each of the registry's codes.
+
+    A search for PHASE2 finds the combined studies too, as on the registry's own site.
+    """
+    found = combinations.forth.get("+".join(codes), ())
+    outside = [coding_of(coding) for coding in found if coding.system != combinations.own]
+    own = [phases.forth.get(code, (Coding(phases.own, code, ""),))[-1] for code in codes]
+    return outside + [coding_of(coding) for coding in own]
+
+
+# ---------------------------------------------------------------- copies made of several values
+
+
+@_named()
+def link_id(label: str) -> str:
+    """
+    A name for an arm that FHIR takes as an id and that stays when the arms are reordered.
+
+    >>> link_id("Arm A")
+    'arm-9fd0c5ba6de3'
+    """
+    return "arm-" + hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+@_named(tables=1)
+def countries(sites: list[Json], table: Table) -> list[Json] | None:
+    """The distinct countries of the sites, in order, each with its ISO 3166 code if it has one."""
+    concepts = []
+    for name in dict.fromkeys(site["country"] for site in sites if "country" in site):
+        codes = [coding_of(coding) for coding in table.forth.get(name, ()) if coding.system != table.own]
+        concepts.append({"coding": codes, "text": name} if codes else {"text": name})
+    return concepts or None
+
+
+@_named()
+def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] | None) -> list[Json] | None:
+    """
+    Each arm's label and the interventions it names, then those that no arm names.
+
+    The registry joins the two by text (``Drug: Placebo``): the same type and name, and among namesakes those that name
+    the arm. https://clinicaltrials.gov/policy/protocol-definitions#ArmsInterventions
+
+    >>> found = arms_with_interventions(
+    ...     [{"label": "A", "interventionNames": ["Drug: X"]}],
+    ...     [{"type": "DRUG", "name": "X"}, {"type": "DRUG", "name": "Y"}])
+    >>> [(arm.get("label"), [made["name"] for made in arm["interventions"]]) for arm in found]
+    [('A', ['X']), (None, ['Y'])]
+    """
+    named: dict[str, list[Json]] = {}
+    for intervention in interventions or ():
+        kind = intervention.get("type", "").replace("_", " ").lower()
+        named.setdefault(f"{kind}: {intervention.get('name', '')}", []).append(intervention)
+    joined: list[Json] = []
+    used: set[int] = set()
+    for arm in arms or ():
+        label = arm.get("label")
+        mine: list[Json] = []
+        for name in arm.get("interventionNames", ()):
+            head, separator, tail = name.partition(": ")
+            same = named.get(head.lower() + separator + tail, [])
+            if len(same) > 1:
+                same = [found for found in same if label in found.get("armGroupLabels", ())] or same
+            for found in same:
+                if not any(found is other for other in mine):
+                    mine.append(found)
+                    used.add(id(found))
+        joined.append({"interventions": mine} | ({"label": label} if label else {}))
+    rest = [found for found in interventions or () if id(found) not in used]
+    if rest:
+        joined.append({"interventions": rest})
+    return joined or None
+
+
+@_named()
+def identifier_system(value: str | None, kind: str | None, domain: str | None) -> str | None:
+    """The system of a secondary id, where its shape leaves no doubt. See ``mappings/ctgov/identifier-systems.yaml``."""
+    return None if value is None else system_of(value, kind, domain)

@@ -1,0 +1,207 @@
+"""Telling the entries of a list apart: which line of the mapping made this one?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeAlias
+
+from fhirtrial.errors import MappingError
+from fhirtrial.mapping.marks import Mark, Way, codes_in, elements, made_by, marks
+from fhirtrial.mapping.nodes import Node
+
+Pick: TypeAlias = Callable[[Any], int | None]
+"""Of an entry: the place of its template in the list, or None if it is none of ours."""
+
+Read: TypeAlias = Callable[[Any], Sequence[Any]]
+
+
+def picker(templates: Sequence[Node]) -> Pick:
+    """
+    The function that tells which template an entry belongs to: the one whose always-there constants it shows.
+
+    Without constants: the one that alone has an element of the entry. Raises MappingError, naming both lines and what
+    would tell them apart, if two templates cannot be told apart.
+    """
+    shown = [marks(template) for template in templates]
+    pick = _decide(list(range(len(templates))), templates, shown, frozenset())
+    alone = _codes_alone(templates, shown)
+    if not alone:
+        return pick
+    reads = [(reader((*way, "#")), way) for way in sorted({way for way, _ in alone})]
+
+    def pick_or_code(entry: Any) -> int | None:
+        found = pick(entry)
+        if found is None and isinstance(entry, dict):
+            for read, way in reads:
+                for pair in read(entry):
+                    if (way, pair) in alone:
+                        return alone[way, pair]
+        return found
+
+    return pick_or_code
+
+
+def _codes_alone(
+    templates: Sequence[Node], shown: Sequence[frozenset[Mark]]
+) -> dict[tuple[Way, tuple[str, str]], int]:
+    """
+    FHIR codes that stand for one template by themselves: somebody replaced the concept by the FHIR code alone.
+
+    Only where nothing but the registry's own code system marks the template, and the code leads to one row.
+    """
+    found: dict[tuple[Way, tuple[str, str]], list[int]] = {}
+    for place, template in enumerate(templates):
+        for way, table in codes_in(made_by(template)):
+            if shown[place] == {((*way, "system"), table.own)}:
+                for pair in table.unique:
+                    found.setdefault((way, pair), []).append(place)
+    return {key: places[0] for key, places in found.items() if len(places) == 1}
+
+
+def _decide(
+    places: list[int], templates: Sequence[Node], shown: Sequence[frozenset[Mark]], checked: frozenset[Way]
+) -> Pick:
+    if len(places) == 1:
+        return _only(places[0], templates[places[0]], shown[places[0]], checked)
+    way = _best_way(places, shown, checked)
+    if way is None:
+        return _by_elements(places, templates)
+    by_value = _by_rarest(places, shown, way)
+    named = {place for found in by_value.values() for place in found}
+    rest = [place for place in places if place not in named]
+    table = {value: _decide(found, templates, shown, checked | {way}) for value, found in by_value.items()}
+    other = _decide(rest, templates, shown, checked) if rest else None
+    read = reader(way)
+
+    def pick(entry: Any) -> int | None:
+        if isinstance(entry, dict):
+            for value in read(entry):
+                decide = table.get(value) if value.__hash__ else None
+                if decide is not None:
+                    place = decide(entry)
+                    if place is not None:
+                        return place
+        return other(entry) if other is not None else None
+
+    return pick
+
+
+def _by_rarest(places: list[int], shown: Sequence[frozenset[Mark]], way: Way) -> dict[Hashable, list[int]]:
+    """Of the values that a template shows at a way, the one that the fewest others show: the rest is checked later."""
+    values = {place: sorted((value for at, value in shown[place] if at == way), key=repr) for place in places}
+    count = Counter(value for found in values.values() for value in found)
+    by_value: dict[Hashable, list[int]] = {}
+    for place, found in values.items():
+        if found:
+            by_value.setdefault(min(found, key=lambda value: (count[value], repr(value))), []).append(place)
+    return by_value
+
+
+def _best_way(places: list[int], shown: Sequence[frozenset[Mark]], checked: frozenset[Way]) -> Way | None:
+    """The way whose values split these templates best: the smallest leftover, then the shortest way."""
+    best: tuple[int, int, Way] | None = None
+    for way in sorted({way for place in places for way, _ in shown[place]} - checked):
+        sets = _by_rarest(places, shown, way)
+        rest = len(places) - sum(map(len, sets.values()))
+        largest = max(rest, *map(len, sets.values()))
+        if largest < len(places) and (best is None or (largest, len(way), way) < best):
+            best = (largest, len(way), way)
+    return best[2] if best else None
+
+
+def _only(place: int, template: Node, shown: frozenset[Mark], checked: frozenset[Way]) -> Pick:
+    """One template is left: the entry must show all its marks, or have one of its elements."""
+    wanted: dict[Way, set[Hashable]] = {}
+    for way, value in shown:
+        # A way that has been looked at on the way down is settled, unless it must show several values.
+        if way not in checked or sum(at == way for at, _ in shown) > 1:
+            wanted.setdefault(way, set()).add(value)
+    needs = [(reader(way), frozenset(values)) for way, values in sorted(wanted.items())]
+    names = elements(template)
+    if shown:
+        if not needs:
+            return lambda entry: place
+
+        def showing(entry: Any) -> int | None:
+            if isinstance(entry, dict) and all(values.issubset(read(entry)) for read, values in needs):
+                return place
+            return None
+
+        return showing
+    if not names:
+        return lambda entry: place
+    wants = frozenset(names) | {f"_{name}" for name in names}
+    return lambda entry: place if isinstance(entry, dict) and not wants.isdisjoint(entry) else None
+
+
+def _by_elements(places: list[int], templates: Sequence[Node]) -> Pick:
+    """No constant tells these apart: by the elements that only one of them has."""
+    own: dict[str, int] = {}
+    loose: list[int] = []
+    for place in places:
+        others = {name for other in places if other != place for name in elements(templates[other])}
+        mine = [name for name in elements(templates[place]) if name not in others]
+        own |= dict.fromkeys(mine, place)
+        if not mine:
+            loose.append(place)
+    if len(loose) > 1:
+        first, second = (templates[place].line for place in loose[:2])
+        raise MappingError(
+            f"nothing tells this entry from the one in line {first.number} ({first}): give one of them a constant that "
+            "the other does not have (a code of its own, a `use`, a `url`), not beside a value that may be missing",
+            file=second.file,
+            line=second.number,
+        )
+    fallback = [(place, frozenset(elements(templates[place]))) for place in loose]
+
+    def pick(entry: Any) -> int | None:
+        if isinstance(entry, dict):
+            for name in entry:
+                if name in own:
+                    return own[name]
+            for place, names in fallback:
+                if not names.isdisjoint(entry):
+                    return place
+        return None
+
+    return pick
+
+
+def reader(way: Way) -> Read:
+    """
+    The function that gives all values at a way of keys, through lists.
+
+    >>> reader(("coding", "#"))({"coding": [{"system": "s", "code": "c"}]})
+    [('s', 'c')]
+    >>> reader(("a", "b"))({"a": [{"b": 1}, {"c": 2}, {"b": [3]}]})
+    [1, 3]
+    """
+    if way and way[-1] == "#":
+        inner = reader(way[:-1])
+        return lambda entry: [
+            (coding.get("system"), coding.get("code")) for coding in inner(entry) if isinstance(coding, dict)
+        ]
+    if len(way) == 1:
+        (only,) = way
+
+        def read_one(entry: Any) -> Sequence[Any]:
+            value = entry.get(only)
+            return () if value is None else value if isinstance(value, list) else (value,)
+
+        return read_one
+
+    def read(entry: Any) -> Sequence[Any]:
+        found = [entry]
+        for key in way:
+            below: list[Any] = []
+            for item in found:
+                value = item.get(key) if isinstance(item, dict) else None
+                if isinstance(value, list):
+                    below += value
+                elif value is not None:
+                    below.append(value)
+            found = below
+        return found
+
+    return read

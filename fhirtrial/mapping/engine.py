@@ -1,0 +1,68 @@
+"""A mapping, compiled both ways: a record's tree becomes resources, and resources become a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Any
+
+from fhirtrial.issue import Issue
+from fhirtrial.mapping.back import Back
+from fhirtrial.mapping.back_run import BackRun, Find, record_of
+from fhirtrial.mapping.forth import Forth, python_name
+from fhirtrial.mapping.forth_run import NOTHING, ForthRun
+from fhirtrial.mapping.mapping import Mapping
+
+
+class Engine:
+    """
+    The two generated modules of a mapping; ``forth_source`` and ``back_source`` are their text, for reading.
+
+    The generated code trusts what it is given: records that a reader has checked, resources of FHIR's shape.
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        forth = Forth(mapping.files, mapping.definitions, mapping.base)
+        back = Back(mapping.files, disputed(mapping))
+        made = forth.compile()
+        read = back.compile()
+        self.forth_source = forth.source.text
+        self.back_source = back.source.text
+        self._tree = back.modules
+        self._make: list[Callable[..., str | None]] = [
+            made[f"make_{python_name(name)}"] for name in (mapping.main, *mapping.beside)
+        ]
+        self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
+        self._read_beside: dict[str, Callable[..., None]] = {
+            mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
+        }
+
+    def forth(self, data: dict[str, Any], skip: Container[str] = NOTHING) -> tuple[dict[str, dict[str, Any]], list[Issue]]:
+        """The resources of one record by reference, the main one first, and what was noticed on the way."""
+        run = ForthRun(data, self.mapping.verbatim_url, skip)
+        out = run.out
+        first = self._make[0](data, "", run)
+        for make in self._make[1:]:
+            make(data, "", run)
+        if first is not None:
+            out = {first: out.pop(first), **out}
+        return out, run.issues
+
+    def back(
+        self, main: dict[str, Any], beside: list[dict[str, Any]], find: Find
+    ) -> tuple[dict[str, Any], list[Issue]]:
+        """The tree that the main resource, those beside it, and all that they refer to stand for."""
+        run = BackRun(find, len(self._tree), self.mapping.verbatim_url)
+        self._read_main(main, None, run)
+        for resource in beside:
+            self._read_beside[resource["resourceType"]](resource, None, run)
+        return record_of(run.modules, self._tree), run.issues
+
+
+def disputed(mapping: Mapping) -> frozenset[str]:
+    """The paths that more than one line sets on the way back."""
+    lines: dict[str, set[Any]] = {}
+    for place in mapping.places:
+        if place.way != "copy":
+            lines.setdefault(place.path, set()).add(place.line)
+    return frozenset(path for path, here in lines.items() if len(here) > 1)

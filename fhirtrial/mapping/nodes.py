@@ -1,0 +1,243 @@
+"""The parts of a mapping file after loading: what each line says, with its FHIR type and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fhirtrial.codes import Table
+from fhirtrial.functions import Function
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A place in a mapping file; as text ``ctgov/study.yaml:47``."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """A plain value: written forth, tells entries apart on the way back."""
+
+    line: Line
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """
+    ``$.a.b``: the value there, both ways; ``$$.a.b``: from the record's root, forth only.
+
+    ``keys`` count from the current item (of the file, or of the enclosing ``each``), ``at`` already included.
+    ``type`` is the FHIR type of the element that it fills.
+    """
+
+    line: Line
+    keys: tuple[str, ...]
+    root: bool
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copy:
+    """``also``: a copy, or what a function makes of one or several values; never read back."""
+
+    line: Line
+    sources: tuple[Path, ...]
+    function: Function | None
+    tables: tuple[Table, ...]
+    type: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Through:
+    """``from`` + ``call``: through a function that has an inverse; paths from the root are not set on the way back."""
+
+    line: Line
+    sources: tuple[Path, ...]
+    function: Function
+    tables: tuple[Table, ...]
+    type: str
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """The sources that the inverse sets."""
+        return tuple(path for path in self.sources if not path.root)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """
+    ``coded`` + ``by``: the FHIR coding, if the table has a row, then the registry's own.
+
+    ``single``: where one Coding is wanted and not a list, the registry's own alone.
+    """
+
+    line: Line
+    path: Path
+    table: Table
+    single: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Each:
+    """``each`` + ``make``: one entry for each item, in order."""
+
+    line: Line
+    source: Path | Copy | Through
+    make: Node
+
+    @property
+    def one_way(self) -> bool:
+        """Whether the list is a copy that is never read back."""
+        return isinstance(self.source, Copy)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class When:
+    """``when`` + ``make``: made if the value is that constant (``None``: absent); there, it sets the constant."""
+
+    line: Line
+    path: Path
+    value: Any
+    make: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Otherwise:
+    """``otherwise`` + ``make``: made if there is a value that no ``when`` of the same path names."""
+
+    line: Line
+    path: Path
+    known: tuple[Any, ...]
+    make: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """``ref`` [+ ``with``]: the resource of another file, and the facts handed to it."""
+
+    line: Line
+    file: str
+    binds: dict[str, Path | Copy] | None
+    at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Canonical:
+    """``canonical``: the resource of another file, by its URL."""
+
+    line: Line
+    file: str
+    at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Object:
+    """An object that looks like the target; with ``at`` it is left out where nothing is there."""
+
+    line: Line
+    type: str
+    entries: dict[str, Node]
+    at: Path | None
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Many:
+    """A list of entries."""
+
+    line: Line
+    type: str
+    items: tuple[Node, ...]
+
+
+Node: TypeAlias = (
+    Constant | Path | Copy | Through | Coded | Each | When | Otherwise | Canonical | Object | Many
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """What a resource's id and identifier follow from."""
+
+    kind: str
+    of: tuple[Path, ...]
+    shared: bool
+    readable: bool
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResourceFile:
+    """One mapping file: the resource it makes, its identity, and its body."""
+
+    name: str
+    line: Line
+    resource: str
+    identity: Identity
+    canonical: bool
+    body: Object
+    scope: tuple[str, ...] | None
+    """The schema path of its ``$`` (``()``: the record itself); None for a shared file, which sees its facts only."""
+
+
+def is_constant(node: Node) -> bool:
+    """Whether nothing below depends on a record."""
+    if isinstance(node, Constant):
+        return True
+    if isinstance(node, Many):
+        return all(map(is_constant, node.items))
+    if isinstance(node, Object):
+        return node.reference is None and all(map(is_constant, node.entries.values()))
+    return False
+
+
+def constant_value(node: Node) -> Any:
+    """The JSON value of a constant node."""
+    if isinstance(node, Constant):
+        return node.value
+    if isinstance(node, Many):
+        return [constant_value(item) for item in node.items]
+    if isinstance(node, Object):
+        return {key: constant_value(value) for key, value in node.entries.items()}
+    raise TypeError(f"not constant: {node!r}")
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below one."""
+    if isinstance(node, Many):
+        yield from node.items
+    elif isinstance(node, Object):
+        yield from node.entries.values()
+    elif isinstance(node, Each | When | Otherwise):
+        yield node.make
+
+
+def is_two_way(node: Node) -> bool:
+    """Whether anything below is read back."""
+    if isinstance(node, Constant | Copy):
+        return False
+    if isinstance(node, Path):
+        return not node.root
+    if isinstance(node, Each):
+        return not node.one_way and (isinstance(node.source, Through) or is_two_way(node.make))
+    if isinstance(node, Object):
+        reference = node.reference
+        if reference and (reference.binds is None or any(map(is_two_way, reference.binds.values()))):
+            return True
+        return any(map(is_two_way, node.entries.values()))
+    if isinstance(node, Many):
+        return any(map(is_two_way, node.items))
+    return True
+
+
+def is_absent_when(node: Node) -> bool:
+    """Whether a node may have no value (a constant always has one)."""
+    return not is_constant(node)

@@ -1,0 +1,121 @@
+"""
+Values that FHIR cannot hold: blank text, control characters, a date that is none, a word where FHIR has yes and no.
+
+Such a value travels in an extension beside its element, and comes back exactly. What FHIR allows of it stays in the
+element for readers. An element that FHIR requires and the record lacks gets a data-absent-reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from calendar import monthrange
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+ABSENT = {
+    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
+}
+"""https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_BLANK = re.compile(r"\s+")
+_CODE = re.compile(r"[^\s]+( [^\s]+)*")
+_DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?", re.ASCII)
+
+
+def is_text(value: str) -> bool:
+    """Whether FHIR takes it as string or markdown: something to see, no control characters but tab, CR and LF."""
+    return bool(value.strip(" \t\r\n\xa0")) and not value.isspace() and _CONTROL.search(value) is None
+
+
+def is_code(value: str) -> bool:
+    """Whether FHIR takes it as a code: no blank at the ends, no two together."""
+    return _CODE.fullmatch(value) is not None and _CONTROL.search(value) is None
+
+
+def is_uri(value: str) -> bool:
+    """Whether FHIR takes it as an address: no blanks, nothing that cannot be printed."""
+    return bool(value) and " " not in value and value.isprintable()
+
+
+@lru_cache(maxsize=32768)
+def is_date(value: str) -> bool:
+    """Whether it is a possible day, month or year as FHIR writes it."""
+    found = _DATE.fullmatch(value)
+    if found is None or value[:4] == "0000":
+        return False
+    return found[2] is None or int(found[2]) <= monthrange(int(value[:4]), int(found[1]))[1]
+
+
+def is_later(start: str, end: str) -> bool:
+    """
+    Whether a period would end before it starts, at the precision that both have.
+
+    >>> is_later("2020-01-15", "2020-01"), is_later("2020-02", "2020-01-31")
+    (False, True)
+    """
+    shared = min(len(start), len(end))
+    return start[:shared] > end[:shared]
+
+
+FITTING = {
+    "string": ("({0} <= '!' or not {0}.isprintable()) and not is_text({0})", is_text),
+    "markdown": ("({0} <= '!' or not {0}.isprintable()) and not is_text({0})", is_text),
+    "code": ("not {0}.isidentifier() and not is_code({0})", is_code),
+    "id": ("not is_code({0})", is_code),
+    "uri": ("not is_uri({0})", is_uri),
+    "url": ("not is_uri({0})", is_uri),
+    "canonical": ("not is_uri({0})", is_uri),
+    "date": ("not is_date({0})", is_date),
+    "dateTime": ("not is_date({0})", is_date),
+    "integer": ("{0}.__class__ is not int or not -2147483648 <= {0} < 2147483648", None),
+    "unsignedInt": ("{0}.__class__ is not int or not 0 <= {0} < 2147483648", None),
+    "positiveInt": ("{0}.__class__ is not int or not 0 < {0} < 2147483648", None),
+}
+"""By FHIR primitive: the test, as Python source, that a value is refused; cheap for what nearly every value is."""
+
+
+def allowed_part(fhir_type: str, value: Any) -> str | None:
+    """What may stay in the element for readers; None if nothing may."""
+    if not isinstance(value, str):
+        return None
+    legal = _CONTROL.sub("", value)
+    if fhir_type in {"uri", "url", "canonical"}:
+        legal = _BLANK.sub("%20", legal)
+        return legal if is_uri(legal) else None
+    return legal if fhir_type in {"string", "markdown"} and is_text(legal) else None
+
+
+def put_beside(target: dict[str, Any], key: str, value: Any, fhir_type: str, url: str) -> None:
+    """Writes a refused value into the extension of an element, and what FHIR allows of it into the element."""
+    legal = allowed_part(fhir_type, value)
+    if legal is None:
+        target.pop(key, None)
+    else:
+        target[key] = legal
+    kept = base64.b64encode(orjson.dumps(value)).decode("ascii")
+    target[f"_{key}"] = {"extension": [{"url": url, "valueBase64Binary": kept}]}
+
+
+def said_beside(target: dict[str, Any], key: str, url: str) -> Any:
+    """The value of an element as the record had it: what stands beside it, if something does, else the element."""
+    beside = target.get(f"_{key}")
+    if isinstance(beside, dict):
+        for extension in beside.get("extension", ()):
+            if extension.get("url") == url:
+                try:
+                    kept = orjson.loads(base64.b64decode(extension["valueBase64Binary"], validate=True))
+                except (KeyError, TypeError, ValueError):
+                    continue  # not as we write it: what the element says counts
+                if target.get(key) in (None, _allowed_of(kept, key, target)):
+                    return kept
+    return target.get(key)
+
+
+def _allowed_of(kept: Any, key: str, target: dict[str, Any]) -> Any:
+    """The element's value if nobody has edited it since; an edited element wins over what stands beside it."""
+    now = target.get(key)
+    return now if now in {allowed_part("string", kept), allowed_part("uri", kept)} else None

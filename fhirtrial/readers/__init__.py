@@ -1,0 +1,224 @@
+"""Reads registry records: files, folders, archives, streams and Python objects into one kind of Record."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import orjson
+
+from fhirtrial.errors import InputError, UsageError
+from fhirtrial.files import MappingFiles
+from fhirtrial.issue import Issue, nearest
+from fhirtrial.readers.archive import nested, open_file, unzip, walk
+from fhirtrial.readers.detect import detect, is_gzip, is_zip, start_of_text
+from fhirtrial.readers.json_study import record
+from fhirtrial.readers.lines import lines, text, whole
+from fhirtrial.readers.source import (
+    MAX_BYTES,
+    Found,
+    Limits,
+    Piece,
+    Reader,
+    Reading,
+    Stream,
+    chunks_of,
+    gunzip,
+    refusal,
+)
+from fhirtrial.readers.split import array, page
+from fhirtrial.record import Origin, Record
+from fhirtrial.schema import Schema
+
+__all__ = ["MAX_BYTES", "READERS", "read"]
+
+READERS: dict[str, Reader] = {
+    "study": whole,
+    "page": page,
+    "array": array,
+    "jsonl": lines,
+    "text": text,
+    "zip": unzip,
+    "folder": walk,
+}
+"""The formats by name. Each may be packed with gzip besides; ``zip`` and ``folder`` hold files of the others."""
+
+_PACKINGS = 3
+"""How many layers of gzip are taken off."""
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Mapping[str, Any] | Iterable[Mapping[str, Any]]
+
+
+def read(
+    source: Source,
+    *,
+    format: str | None = None,
+    refused: Callable[[Issue], object] | None = None,
+    max_bytes: int = MAX_BYTES,
+    schema: Schema | None = None,
+) -> Iterator[Record]:
+    """
+    The records of a source, one after the other, in as much memory as the largest of them needs.
+
+    Args:
+        source: a path (a file or a folder), ``-`` for standard input, an open binary file, bytes, one study as a
+            dict, or an iterable of studies.
+        format: one of READERS; found by the content if not given. For a zip file or a folder, the format of the
+            files inside.
+        refused: is called with the Issue of each record or file that cannot be read, and of each file that was
+            passed over; the rest goes on. Without it, the first that cannot be read raises InputError, and what was
+            passed over is told in the issues of the next record.
+        max_bytes: a record with more bytes is refused.
+        schema: the registry's fields and code values; that of ClinicalTrials.gov if not given.
+
+    Raises:
+        InputError: a source or record cannot be read, and no ``refused`` is given.
+        UsageError: the format is unknown, or the source is of a type that cannot be read.
+
+    A study looks as the API shows it: https://clinicaltrials.gov/data-api/about-api/study-data-structure
+
+    >>> study = {"protocolSection": {"identificationModule": {"nctId": "NCT00000102"}}}
+    >>> [record.id for record in read(study)]
+    ['NCT00000102']
+    >>> list(read(b'{"protocolSection": {"identificationModule": {"nctId": "nct00000102"}}}', refused=print))
+    error: <bytes>:1: protocolSection.identificationModule.nctId: 'nct00000102' is no id (did you mean NCT00000102?) [bad-id]
+    []
+    """
+    if format is not None and format not in READERS:
+        known = f"known formats: {', '.join(READERS)}"
+        raise UsageError(f"{format!r} is no format; {nearest(format, READERS) or known}")
+    if max_bytes < 1:
+        raise UsageError(f"max_bytes is {max_bytes}; it must be at least 1")
+    limits = Limits(record=max_bytes)
+    return _records(find(source, format, limits), schema or _registry_schema(), refused)
+
+
+@cache
+def _registry_schema() -> Schema:
+    return Schema.load(MappingFiles())
+
+
+def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], object] | None) -> Iterator[Record]:
+    seen = _Seen(schema)
+    passed_over: list[Issue] = []
+    for item in found:
+        result = record(item, schema) if isinstance(item, Piece) else item
+        if isinstance(result, Record):
+            result = seen.repeated(result) or result
+        if isinstance(result, Record):
+            if passed_over:
+                result = replace(result, issues=(*passed_over, *result.issues))
+                passed_over = []
+            yield result
+        elif refused is not None:
+            refused(result)
+        elif result.severity == "error":
+            raise InputError(result)
+        else:
+            passed_over.append(result)
+
+
+class _Seen:
+    """The ids read so far and where: two numbers for each, as there may be half a million."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.pattern = schema.id.pattern
+        self.places: dict[int | str, int] = {}
+        self.files: list[Origin] = []
+
+    def repeated(self, record: Record) -> Issue | None:
+        """The issue that a record of that id was read before; None if not."""
+        match = self.pattern.fullmatch(record.id)
+        key: int | str = int(match[1]) if match and match.lastindex else record.id
+        first = self.places.get(key)
+        if first is None:
+            file = replace(record.origin, line=0)
+            if not self.files or self.files[-1] != file:
+                self.files.append(file)
+            self.places[key] = (len(self.files) - 1) << 40 | record.origin.line
+            return None
+        origin = replace(self.files[first >> 40], line=first & (1 << 40) - 1)
+        return Issue(
+            severity="error",
+            code="duplicate-record",
+            message=f"the record was read before, at {origin}",
+            record=record.id,
+            place=str(record.origin),
+        )
+
+
+def find(source: Source, format: str | None, limits: Limits) -> Iterator[Found]:
+    """What may be records in a source, not yet parsed, and what cannot be read of it."""
+
+    def inner(stream: Stream) -> Iterator[Found]:
+        return _inside(stream, format, reading)
+
+    reading = Reading(limits=limits, inner=inner)
+    try:
+        if isinstance(source, Mapping):
+            yield _from_dict(source, Origin(file="<dict>"))
+        elif isinstance(source, bytes | bytearray | memoryview):
+            yield from _open(BytesIO(source), Origin(file="<bytes>"), reading)
+        elif isinstance(source, str | os.PathLike):
+            yield from _from_path(os.fspath(source), format, reading)
+        elif hasattr(source, "read"):
+            name = getattr(source, "name", "")
+            yield from _open(source, Origin(file=name if isinstance(name, str) else ""), reading)
+        elif isinstance(source, Iterable):
+            for number, item in enumerate(source, 1):
+                yield _from_dict(item, Origin(file=f"item {number}"))
+        else:
+            raise UsageError(f"a {type(source).__name__} cannot be read: give a path, bytes, an open file, or dicts")
+    except InputError as error:
+        yield error.issue
+
+
+def _from_path(path: str, format: str | None, reading: Reading) -> Iterator[Found]:
+    if path == "-":
+        yield from _open(sys.stdin.buffer, Origin(file="-"), reading, searchable=False)
+    elif os.path.isdir(path):
+        yield from walk(Stream(iter(()), Origin(file=path), folder=path), reading)
+    elif format == "folder" and os.path.exists(path):
+        raise refusal("not-a-folder", "this is a file, not a folder", Origin(file=path))
+    else:
+        yield from open_file(path, reading)
+
+
+def _open(file: Any, origin: Origin, reading: Reading, *, searchable: bool = True) -> Iterator[Found]:
+    seekable = searchable and getattr(file, "seekable", bool)() and file.tell() == 0
+    yield from reading.inner(Stream(chunks_of(file, origin), origin, file=file if seekable else None))
+
+
+def _inside(stream: Stream, format: str | None, reading: Reading) -> Iterator[Found]:
+    """What is in a stream, in whatever it is packed."""
+    layers = 0
+    while is_gzip(stream):
+        layers += 1
+        if layers > _PACKINGS:
+            raise refusal("unpacks-too-far", f"packed with gzip more than {_PACKINGS} times", stream.origin)
+        stream = gunzip(stream, reading.limits)
+    found = detect(stream, reading.limits) if format in (None, "zip", "folder") or is_zip(stream) else format
+    if found == "zip" and stream.origin.member:
+        raise nested(stream.origin)
+    if found != "zip":
+        if format == "zip" and not stream.origin.member:
+            raise refusal("not-a-zip", "this is no zip file", stream.origin)
+        start_of_text(stream, reading.limits)
+    yield from READERS[found](stream, reading)
+
+
+def _from_dict(study: Any, origin: Origin) -> Found:
+    """A study given as a Python object: what JSON would not give back is refused."""
+    try:
+        raw = orjson.dumps(study)
+    except TypeError as error:
+        return refusal("not-json", f"cannot be written as JSON: {error}", origin).issue
+    tree = orjson.loads(raw)
+    if tree != study:
+        return refusal("not-json", "JSON gives it back changed: it holds NaN, Infinity or other objects", origin).issue
+    return Piece(origin=origin, raw=raw, tree=tree)

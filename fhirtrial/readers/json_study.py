@@ -1,0 +1,169 @@
+"""From the bytes of one study to its Record: parsed, checked against the schema, named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from fhirtrial.errors import InputError
+from fhirtrial.issue import Issue
+from fhirtrial.readers.detect import WIDE_MARKS
+from fhirtrial.readers.duplicates import first_duplicate
+from fhirtrial.readers.source import Piece, refusal
+from fhirtrial.record import Origin, Record
+from fhirtrial.schema import Schema
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_NO_NUMBER = ("NaN", "Infinity", "-Infinity")
+
+
+def record(piece: Piece, schema: Schema) -> Record | Issue:
+    """The record that the bytes are, or the one reason why they are none."""
+    try:
+        if piece.is_text:
+            data, noticed = _page_text(piece)
+            thorough = b"\0" in piece.raw
+        else:
+            data, noticed = parse(piece), ()
+            thorough = b"\\u0000" in piece.raw
+    except InputError as error:
+        return error.issue
+    place = str(piece.origin)
+    name = record_id(data, schema)
+    known = name if isinstance(name, str) else ""
+    if not isinstance(data, dict) or schema.fields.isdisjoint(data):
+        return _no_study(data, schema, place)
+    data, found = schema.check(data, thorough=thorough)
+    if found or noticed:
+        issues = tuple(replace(issue, record=known, place=place) for issue in (*noticed, *found))
+        errors = [issue for issue in issues if issue.severity == "error"]
+        if errors:
+            return _with_others(errors)
+    else:
+        issues = ()
+    if isinstance(name, Issue):
+        return replace(name, place=place)
+    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=issues)
+
+
+def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:
+    # Only who reads page texts pays for their reader.
+    from fhirtrial.readers.page import read_page
+
+    try:
+        text = piece.raw.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(piece, error) from error
+    data, issues = read_page(text, piece.origin)
+    return data, tuple(issues)
+
+
+def record_id(data: Any, schema: Schema) -> str | Issue:
+    """The record's id, or what is wrong with it."""
+    value = data
+    for name in schema.id.path:
+        value = value.get(name) if isinstance(value, dict) else None
+    path, example = ".".join(schema.id.path), schema.id.example
+    if not value:
+        return _error("missing-id", "the record has no id", path, f"an id looks like {example}")
+    if isinstance(value, str) and schema.id.pattern.fullmatch(value):
+        return value
+    digits = re.sub("[^0-9]", "", str(value))
+    candidate = example[: len(example) - len(digits)] + digits
+    meant = len(digits) == len(re.sub("[^0-9]", "", example)) and schema.id.pattern.fullmatch(candidate)
+    hint = f"did you mean {candidate}?" if meant else f"an id looks like {example}"
+    return _error("bad-id", f"{value!r} is no id", path, hint)
+
+
+def parse(piece: Piece) -> Any:
+    """The JSON tree of a piece. Raises InputError if it is not JSON, or says one thing twice."""
+    raw, tree = piece.raw, piece.tree
+    if tree is None:
+        try:
+            tree = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise _not_json(piece, error) from error
+    try:
+        written = orjson.dumps(tree)
+    except TypeError as error:
+        raise _too_deep(piece) from error
+    # A key that stands twice is lost in the tree, and its two quotes with it. Bytes that come out as they went in
+    # lost nothing; where they are written otherwise (blanks, escapes) the quotes are counted.
+    if written != raw and (written.count(b'"') != raw.count(b'"') or b"\\u0022" in raw):
+        twice = first_duplicate(raw)
+        if twice is not None:
+            path, offset = twice
+            origin, column = _place(piece, offset)
+            key = path.rpartition(".")[2]
+            message = f"the key {key!r} stands twice in one object (line {origin.line}, column {column})"
+            issue = _error("duplicate-key", message, path, "keep one of the two")
+            raise InputError(replace(issue, place=str(piece.origin)))
+    return tree
+
+
+def _not_json(piece: Piece, error: orjson.JSONDecodeError) -> InputError:
+    """The error for bytes that are not JSON: what is wrong, on which line, at which byte of it."""
+    raw = piece.raw
+    for mark, name in WIDE_MARKS.items():
+        if raw.startswith(mark):
+            return refusal("not-utf-8", f"the text is {name}", piece.origin, hint="save it as UTF-8")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as bad:
+        return _not_utf8(piece, bad)
+    offset = len(text[: error.pos].encode())
+    origin, column = _place(piece, offset)
+    where = f"(line {origin.line}, column {column})"
+    rest = text[error.pos :]
+    if not rest.strip():
+        return refusal("truncated", f"the JSON ends in the middle of a value {where}", piece.origin)
+    if "depth" in error.msg or "ecursion" in error.msg:
+        return _too_deep(piece)
+    if "surrogate" in error.msg and (half := _SURROGATE.search(text, max(0, error.pos - 6))):
+        return refusal("not-json", f"{half[0]} is half a character: its other half is missing {where}", piece.origin)
+    hint = "JSON has no NaN and no Infinity" if rest.startswith(_NO_NUMBER) else ""
+    return refusal("not-json", f"not JSON: {error.msg} {where}", piece.origin, hint=hint)
+
+
+def _not_utf8(piece: Piece, error: UnicodeDecodeError) -> InputError:
+    origin, column = _place(piece, error.start)
+    message = f"byte 0x{error.object[error.start]:02x} is not UTF-8 (line {origin.line}, column {column})"
+    return refusal("not-utf-8", message, piece.origin, hint="save it as UTF-8")
+
+
+def _too_deep(piece: Piece) -> InputError:
+    return refusal("too-deep", "the JSON is nested more than 250 levels deep: no study is", piece.origin)
+
+
+def _place(piece: Piece, offset: int) -> tuple[Origin, int]:
+    """The line of a byte of the piece, and its column (from 1, in bytes)."""
+    before = piece.raw[:offset]
+    line = before.count(b"\n")
+    column = offset - before.rfind(b"\n") + (0 if line else piece.column)
+    return replace(piece.origin, line=(piece.origin.line or 1) + line), column
+
+
+def _no_study(data: Any, schema: Schema, place: str) -> Issue:
+    if not isinstance(data, dict):
+        kind = {list: "a list", str: "text", type(None): "null", bool: "true or false"}.get(type(data), "a number")
+        return replace(_error("not-a-study", f"expected a study, found {kind}", "", ""), place=place)
+    names = ", ".join(list(data)[:5]) or "nothing"
+    hint = "read it with format='page'" if "studies" in data else f"a study has {schema.id.path[0]}"
+    return replace(_error("not-a-study", f"this is no study: it holds {names}", "", hint), place=place)
+
+
+def _with_others(errors: list[Issue]) -> Issue:
+    """The first of a record's errors, with the places of the others."""
+    first, *others = errors
+    if not others:
+        return first
+    places = ", ".join(issue.path for issue in others[:3]) + (", …" if len(others) > 3 else "")
+    count = f"{len(others)} more error{'s' if len(others) > 1 else ''}"
+    return replace(first, message=f"{first.message}; {count}, at {places}")
+
+
+def _error(code: str, message: str, path: str, hint: str) -> Issue:
+    return Issue(severity="error", code=code, message=message, path=path, hint=hint)
