@@ -47,7 +47,7 @@ class Coding:
     display: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
     """
     One ConceptMap, compiled: the codes of a registry's enumeration and the FHIR codes that they go to.
@@ -127,37 +127,13 @@ def parse_table(source: bytes, *, file: str) -> Table:
     neither target nor ``noMap`` or with both, two targets, a target without code or relationship, a member that has no
     meaning here (``unmapped``, ``dependsOn``, ``valueSet`` …), a member that is there twice.
     """
-    try:
-        data = json.loads(source, object_pairs_hook=_members)
-    except json.JSONDecodeError as error:
-        raise MappingError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
-    except UnicodeDecodeError as error:
-        raise MappingError(f"not UTF-8: {error.reason} at byte {error.start}", file=file) from None
-    except _DoubleMemberError as error:
-        raise MappingError(f"{error} stands twice in one object", file=file, line=_scan(source).double) from None
-    if not isinstance(data, dict) or data.get("resourceType") != "ConceptMap":
-        raise MappingError("no ConceptMap", file=file)
-    _refuse_unknown(data, _TOP, "ConceptMap", file, None)
-    groups = data.get("group")
-    if not isinstance(groups, list) or len(groups) != 1 or not isinstance(groups[0], dict):
-        raise MappingError("a table has one group: one system to one other", file=file)
-    group = groups[0]
-    _refuse_unknown(group, _GROUP, "group", file, None)
-    own = group.get("source")
-    system = group.get("target", "")
-    rows = group.get("element")
-    if not isinstance(own, str) or not own:
-        raise MappingError("a group needs the code system of its codes: source", file=file)
-    if not isinstance(system, str):
-        raise MappingError("the target of a group is the address of a code system", file=file)
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise MappingError("a table needs rows, each an object: element", file=file)
-
+    resource = _read(source, file)
+    group = _group(resource, file)
+    own, system = group["source"], group.get("target", "")
     labels: dict[str, str] = {}
     forth: dict[str, tuple[Coding, ...]] = {}
-    outside: dict[str, tuple[str, str]] = {}
     back: dict[tuple[str, str], list[str]] = {}
-    for index, row in enumerate(rows):
+    for index, row in enumerate(group["element"]):
         try:
             code, label, target = _read_row(row)
             if code in labels:
@@ -167,26 +143,57 @@ def parse_table(source: bytes, *, file: str) -> Table:
         except _RowError as error:
             raise MappingError(str(error), file=file, line=_scan(source).rows[index]) from None
         labels[code] = label
-        ours = Coding(own, code, label)
-        if target is None:
-            forth[code] = (ours,)
-            continue
-        theirs = Coding(system, *target)
-        forth[code] = (theirs, ours)
-        outside[code] = (system, theirs.code)
-        back.setdefault(outside[code], []).append(code)
+        theirs = () if target is None else (Coding(system, *target),)
+        forth[code] = (*theirs, Coding(own, code, label))
+        for coding in theirs:
+            back.setdefault((coding.system, coding.code), []).append(code)
     return Table(
         name=file.rsplit("/", 1)[-1].removesuffix(".json"),
         file=file,
         own=own,
         forth=forth,
         unique={pair: codes[0] for pair, codes in back.items() if len(codes) == 1},
-        outside=outside,
+        outside={code: pair for pair, codes in back.items() for code in codes},
         labels=labels,
         systems=frozenset(place for place, _ in back),
-        resource=data,
+        resource=resource,
         source=source,
     )
+
+
+def _read(source: bytes, file: str) -> dict[str, Any]:
+    """The ConceptMap in a file."""
+    try:
+        resource = json.loads(source.decode(), object_pairs_hook=_members)
+    except json.JSONDecodeError as error:
+        raise MappingError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
+    except UnicodeDecodeError as error:
+        raise MappingError(f"not UTF-8: {error.reason} at byte {error.start}", file=file) from None
+    except _DoubleMemberError as error:
+        raise MappingError(f"{error} stands twice in one object", file=file, line=_scan(source).double) from None
+    if not isinstance(resource, dict) or resource.get("resourceType") != "ConceptMap":
+        raise MappingError("no ConceptMap", file=file)
+    return resource
+
+
+def _group(resource: dict[str, Any], file: str) -> dict[str, Any]:
+    """The one group of a ConceptMap, with source, rows, and a target if it has one."""
+    groups = resource.get("group")
+    try:
+        _check_members(resource, _TOP, "a ConceptMap")
+        if not isinstance(groups, list) or len(groups) != 1 or not isinstance(groups[0], dict):
+            raise _RowError("a table has one group: one system to one other")
+        (group,) = groups
+        _check_members(group, _GROUP, "a group")
+        if not _text(group, "source", "a group"):
+            raise _RowError("a group needs the code system of its codes: source")
+        _text(group, "target", "a group")
+        rows = group.get("element")
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise _RowError("a table needs rows, each an object: element")
+    except _RowError as error:
+        raise MappingError(str(error), file=file) from None
+    return dict(group)
 
 
 class _DoubleMemberError(Exception):
@@ -203,7 +210,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _RowError(Exception):
-    """What is wrong with a row; `parse_table` adds file and line."""
+    """What is wrong in a table; file and line come later."""
 
 
 def _read_row(row: Mapping[str, Any]) -> tuple[str, str, tuple[str, str] | None]:
@@ -256,14 +263,6 @@ def _check_members(node: Mapping[str, Any], known: frozenset[str], what: str) ->
             raise _RowError(f"{member} has no meaning in {what}" + (f" ({hint})" if hint else ""))
 
 
-def _refuse_unknown(node: Mapping[str, Any], known: frozenset[str], what: str, file: str, line: int | None) -> None:
-    """Raises MappingError for a member that has no meaning here."""
-    try:
-        _check_members(node, known, what)
-    except _RowError as error:
-        raise MappingError(str(error), file=file, line=line) from None
-
-
 @dataclass(frozen=True, slots=True)
 class _Lines:
     """Where things are in a file: each row of the table, and the first member that stands twice in its object."""
@@ -275,18 +274,17 @@ class _Lines:
 def _scan(source: bytes) -> _Lines:
     """The lines of a well-formed JSON file: slower than reading it, so only for messages."""
     rows: list[int] = []
-    double: int | None = None
-    stack: list[tuple[str, set[bytes]]] = []  # the member that holds the node, and the node's own members so far
+    stack: list[tuple[str, set[str]]] = []  # the member that holds the node, and the node's own members so far
     line, text, member = 1, b"", ""
     for match in _TOKEN.finditer(source):
         token = match.group()
         if token == b"\n":
             line += 1
         elif token == b":":
-            if text in stack[-1][1] and double is None:
-                double = line
-            stack[-1][1].add(text)
             member = json.loads(text)
+            if member in stack[-1][1]:
+                return _Lines(tuple(rows), line)
+            stack[-1][1].add(member)
         elif token in (b"{", b"["):
             if token == b"{" and [name for name, _ in stack] == ["", "group", "", "element"]:
                 rows.append(line)
@@ -299,4 +297,4 @@ def _scan(source: bytes) -> _Lines:
             member = ""
         else:
             text = token
-    return _Lines(tuple(rows), double)
+    return _Lines(tuple(rows), None)

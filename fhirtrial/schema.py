@@ -182,11 +182,7 @@ class Schema:
             if field is None or not field.fields:
                 kept[name] = value
             elif not field.left_out:
-                inner: Any
-                if field.is_list:
-                    inner = [self._wanted(field, item) for item in value]
-                else:
-                    inner = self._wanted(field, value)
+                inner = [self._wanted(field, item) for item in value] if field.is_list else self._wanted(field, value)
                 if inner:
                     kept[name] = inner
         return kept
@@ -204,7 +200,8 @@ class Schema:
         def every(values: Any) -> bool:
             if type(values) is not list or not values:
                 return False
-            for value in values:
+            # A generator in all() would cost a third more.
+            for value in values:  # noqa: SIM110
                 if not one(value):
                     return False
             return True
@@ -229,7 +226,7 @@ class Schema:
         def fine(value: Any) -> bool:
             if type(value) is not dict or not value:
                 return False
-            for key, item in value.items():
+            for key, item in value.items():  # noqa: SIM110
                 if plain_get(key) is not type(item) and not checks[key](item):
                     return False
             return True

@@ -198,11 +198,11 @@ def types_of(package: Package, names: Iterable[str]) -> dict[str, Json]:
                 found[owner] = {"kind": "backbone", "base": backbone_base[owner], "elements": {}}
             if kind != "primitive-type" or element != "value":
                 found[owner]["elements"][element] = line
-    for name in found:
-        found[name]["elements"] = {
+    for each in found.values():
+        each["elements"] = {
             element: line
-            for element, line in found[name]["elements"].items()
-            if line != inherited(found, found[name]["base"], element)
+            for element, line in each["elements"].items()
+            if line != inherited(found, each["base"], element)
         }
     return found
 
@@ -318,7 +318,7 @@ def code_systems(package: Package, types: Mapping[str, Json]) -> dict[str, dict[
             system = json.loads(file.read_bytes())
             systems.setdefault(system["url"], system)
     found = {
-        url: {each["code"]: each.get("display", "") for each in concepts(system.get("concept", ()))}
+        url: {each["code"]: each.get("display", "").strip() for each in concepts(system.get("concept", ()))}
         for url, system in sorted(systems.items())
         if system["content"] == "complete" and "hl7.org/" in url
     }

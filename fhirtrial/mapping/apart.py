@@ -32,7 +32,7 @@ def picker(templates: Sequence[Node]) -> Pick:
 
     def pick_or_code(entry: Any) -> int | None:
         found = pick(entry)
-        if found is None and isinstance(entry, dict):
+        if found is None:
             for read, way in reads:
                 for pair in read(entry):
                     if (way, pair) in alone:
@@ -72,19 +72,61 @@ def _decide(
     rest = [place for place in places if place not in named]
     table = {value: _decide(found, templates, shown, checked | {way}) for value, found in by_value.items()}
     other = _decide(rest, templates, shown, checked) if rest else None
-    read = reader(way)
+    return _by_key(way[0], table, other) if len(way) == 1 and way != ("#",) else _by_way(reader(way), table, other)
+
+
+def _by_key(key: str, table: dict[Hashable, Pick], other: Pick | None) -> Pick:
+    """Deciding by the value of one element."""
+    places = {value: place for value, decide in table.items() if (place := settled(decide)) is not None}
 
     def pick(entry: Any) -> int | None:
-        if isinstance(entry, dict):
-            for value in read(entry):
-                decide = table.get(value) if value.__hash__ else None
-                if decide is not None:
-                    place = decide(entry)
-                    if place is not None:
-                        return place
+        value = entry.get(key)
+        place = places.get(value)
+        if place is not None:
+            return place
+        decide = table.get(value)
+        place = decide(entry) if decide is not None else None
+        return other(entry) if place is None and other is not None else place
+
+    if len(places) == len(table) and other is None:
+        return lambda entry: places.get(entry.get(key))
+    return pick
+
+
+def _by_way(read: Read, table: dict[Hashable, Pick], other: Pick | None) -> Pick:
+    """Deciding by the values at a way of keys."""
+    places = {value: place for value, decide in table.items() if (place := settled(decide)) is not None}
+
+    def pick(entry: Any) -> int | None:
+        for value in read(entry):
+            place = places.get(value)
+            if place is not None:
+                return place
+            decide = table.get(value)
+            if decide is not None:
+                place = decide(entry)
+                if place is not None:
+                    return place
         return other(entry) if other is not None else None
 
     return pick
+
+
+class Settled:
+    """One template is left, and nothing more is to be looked at."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+    def __call__(self, entry: Any) -> int:
+        return self.place
+
+
+def settled(pick: Pick) -> int | None:
+    """The place that is certain before the entry is looked at again."""
+    return pick.place if isinstance(pick, Settled) else None
 
 
 def _by_rarest(places: list[int], shown: Sequence[frozenset[Mark]], way: Way) -> dict[Hashable, list[int]]:
@@ -117,22 +159,21 @@ def _only(place: int, template: Node, shown: frozenset[Mark], checked: frozenset
         # A way that has been looked at on the way down is settled, unless it must show several values.
         if way not in checked or sum(at == way for at, _ in shown) > 1:
             wanted.setdefault(way, set()).add(value)
-    needs = [(reader(way), frozenset(values)) for way, values in sorted(wanted.items())]
+    needs = [(reader(way), value) for way, values in sorted(wanted.items()) for value in sorted(values, key=repr)]
     names = elements(template)
+    if shown and not needs or not shown and not names:
+        return Settled(place)
     if shown:
-        if not needs:
-            return lambda entry: place
 
         def showing(entry: Any) -> int | None:
-            if isinstance(entry, dict) and all(values.issubset(read(entry)) for read, values in needs):
-                return place
-            return None
+            for read, value in needs:
+                if value not in read(entry):
+                    return None
+            return place
 
         return showing
-    if not names:
-        return lambda entry: place
     wants = frozenset(names) | {f"_{name}" for name in names}
-    return lambda entry: place if isinstance(entry, dict) and not wants.isdisjoint(entry) else None
+    return lambda entry: None if wants.isdisjoint(entry) else place
 
 
 def _by_elements(places: list[int], templates: Sequence[Node]) -> Pick:
@@ -156,13 +197,12 @@ def _by_elements(places: list[int], templates: Sequence[Node]) -> Pick:
     fallback = [(place, frozenset(elements(templates[place]))) for place in loose]
 
     def pick(entry: Any) -> int | None:
-        if isinstance(entry, dict):
-            for name in entry:
-                if name in own:
-                    return own[name]
-            for place, names in fallback:
-                if not names.isdisjoint(entry):
-                    return place
+        for name in entry:
+            if name in own:
+                return own[name]
+        for place, names in fallback:
+            if not names.isdisjoint(entry):
+                return place
         return None
 
     return pick
@@ -177,11 +217,15 @@ def reader(way: Way) -> Read:
     >>> reader(("a", "b"))({"a": [{"b": 1}, {"c": 2}, {"b": [3]}]})
     [1, 3]
     """
-    if way and way[-1] == "#":
+    if way == ("#",):
+        return lambda entry: ((entry.get("system"), entry.get("code")),)
+    if way == ("coding", "#"):
+        return lambda entry: [(found.get("system"), found.get("code")) for found in entry.get("coding", ())]
+    if len(way) == 3 and way[1:] == ("coding", "#"):
+        return _concepts(way[0])
+    if way[-1] == "#":
         inner = reader(way[:-1])
-        return lambda entry: [
-            (coding.get("system"), coding.get("code")) for coding in inner(entry) if isinstance(coding, dict)
-        ]
+        return lambda entry: [(coding.get("system"), coding.get("code")) for coding in inner(entry)]
     if len(way) == 1:
         (only,) = way
 
@@ -196,12 +240,26 @@ def reader(way: Way) -> Read:
         for key in way:
             below: list[Any] = []
             for item in found:
-                value = item.get(key) if isinstance(item, dict) else None
-                if isinstance(value, list):
+                value = item.get(key)
+                if value.__class__ is list:
                     below += value
                 elif value is not None:
                     below.append(value)
             found = below
         return found
+
+    return read
+
+
+def _concepts(key: str) -> Read:
+    """The codes of one CodeableConcept, or of several."""
+
+    def read(entry: Any) -> Sequence[Any]:
+        concept = entry.get(key)
+        if concept is None:
+            return ()
+        if concept.__class__ is list:
+            return [(found.get("system"), found.get("code")) for one in concept for found in one.get("coding", ())]
+        return [(found.get("system"), found.get("code")) for found in concept.get("coding", ())]
 
     return read

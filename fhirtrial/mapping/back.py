@@ -13,7 +13,7 @@ from typing import Any
 
 from fhirtrial.mapping import back_run
 from fhirtrial.mapping.apart import picker
-from fhirtrial.mapping.forth import python_name
+from fhirtrial.mapping.walk import python_name
 from fhirtrial.mapping.nodes import (
     Canonical,
     Coded,

@@ -8,9 +8,10 @@ from typing import Any
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.back import Back
 from fhirtrial.mapping.back_run import BackRun, Find, record_of
-from fhirtrial.mapping.forth import Forth, python_name
+from fhirtrial.mapping.forth import Forth
 from fhirtrial.mapping.forth_run import NOTHING, ForthRun
 from fhirtrial.mapping.mapping import Mapping
+from fhirtrial.mapping.walk import python_name
 
 
 class Engine:
@@ -29,7 +30,7 @@ class Engine:
         self.forth_source = forth.source.text
         self.back_source = back.source.text
         self._tree = back.modules
-        self._make: list[Callable[..., str | None]] = [
+        self._make: list[Callable[..., bytes | None]] = [
             made[f"make_{python_name(name)}"] for name in (mapping.main, *mapping.beside)
         ]
         self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
@@ -37,13 +38,13 @@ class Engine:
             mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
         }
 
-    def forth(self, data: dict[str, Any], skip: Container[str] = NOTHING) -> tuple[dict[str, dict[str, Any]], list[Issue]]:
-        """The resources of one record by reference, the main one first, and what was noticed on the way."""
+    def forth(self, data: dict[str, Any], skip: Container[bytes] = NOTHING) -> tuple[dict[bytes, bytes], list[Issue]]:
+        """The JSON text of the resources of one record by reference, the main one first, and what was noticed."""
         run = ForthRun(data, self.mapping.verbatim_url, skip)
         out = run.out
-        first = self._make[0](data, "", run)
+        first = self._make[0](data, run)
         for make in self._make[1:]:
-            make(data, "", run)
+            make(data, run)
         if first is not None:
             out = {first: out.pop(first), **out}
         return out, run.issues

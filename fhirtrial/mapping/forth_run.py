@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Container
+import re
+from binascii import hexlify
+from collections.abc import Container
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from fhirtrial.codes import Table
+from fhirtrial.codes import Coding, Table
+from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue, nearest
-from fhirtrial.mapping.verbatim import ABSENT, put_beside
+from fhirtrial.mapping.verbatim import ABSENT, beside, is_code
 
 EMPTY: dict[str, Any] = {}
-NOTHING: frozenset[str] = frozenset()
+NOTHING: frozenset[bytes] = frozenset()
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 class ForthRun:
     """
     One record on its way to FHIR.
 
-    ``out`` holds the resources by reference in the order in which they were found; resources whose reference is in
-    ``skip`` are not built again (a bulk writer has them already).
+    ``out`` holds the text of each resource by reference (``b"Location/…"``), what others refer to before what refers;
+    resources whose reference is in ``skip`` are not made again (a bulk writer has them already).
     """
 
     __slots__ = ("issues", "out", "record", "seen", "skip", "verbatim_url")
 
-    def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[str] = NOTHING) -> None:
+    def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[bytes] = NOTHING) -> None:
         self.record = record
-        self.out: dict[str, dict[str, Any]] = {}
+        self.out: dict[bytes, bytes] = {}
         self.issues: list[Issue] = []
-        self.seen: dict[Any, str] = {}
+        self.seen: dict[Any, bytes] = {}
         self.skip = skip
         self.verbatim_url = verbatim_url
 
@@ -39,48 +43,57 @@ class ForthRun:
         issue = Issue(severity=severity, code=code, message=message, path=path, mapping=mapping, hint=hint)
         self.issues.append(issue)
 
-    def refuse(
-        self, target: dict[str, Any], key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = ""
-    ) -> None:
-        """Puts beside an element what its FHIR type cannot hold."""
-        put_beside(target, key, value, fhir_type, self.verbatim_url)
-        self.say(
-            "information",
-            "not-fhir",
-            f"{show(value)} {why or (f'is no FHIR {fhir_type}' if fhir_type else 'has no form in FHIR')}: carried beside the element",
-            path,
-            mapping,
-        )
+    def refuse(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> bytes:
+        """The members that carry a value which its FHIR type cannot hold: beside the element, not in it."""
+        reason = why or (f"is no FHIR {fhir_type}" if fhir_type else "has no form in FHIR")
+        message = f"{show(value)} {reason}: carried beside the element"
+        self.say("information", "not-fhir", message, path, mapping)
+        return orjson.dumps(beside(key, value, fhir_type, self.verbatim_url))[1:-1]
 
-    def absent(self, target: dict[str, Any], key: str, shape: str, element: str, path: str, mapping: str) -> None:
-        """Says that an element which FHIR requires is not in the record."""
-        if shape == "primitive":
-            target[f"_{key}"] = {"extension": [dict(ABSENT["extension"][0])]}
-        else:
-            reason = {"extension": [dict(ABSENT["extension"][0])]}
-            target[key] = [reason] if shape == "many" else reason
+    def absent(self, key: str, shape: str, element: str, path: str, mapping: str) -> bytes:
+        """The member that says that an element which FHIR requires is not in the record."""
         self.say("warning", "absent", f"the record lacks what FHIR requires for {element}", path, mapping)
+        said = {f"_{key}": ABSENT} if shape == "primitive" else {key: [ABSENT] if shape == "many" else ABSENT}
+        return b"," + orjson.dumps(said)[1:-1]
 
-    def unknown(self, table: Table, value: str, path: str, mapping: str) -> list[dict[str, str]]:
+    def unknown(self, table: Table, value: str, path: str, mapping: str) -> bytes:
         """A code that the table does not have: it travels as the registry's own, and is reported."""
         hint = nearest(value, table.labels)
         self.say("warning", "unknown-value", f"{show(value)} has no row in {table.file}", path, mapping, hint)
-        return [{"system": table.own, "code": value}]
+        coding = {"system": table.own, "code": value}
+        if not is_code(value):
+            coding = {"system": table.own} | beside("code", value, "code", self.verbatim_url)
+        return orjson.dumps(coding)
 
     def unnamed(self, value: Any, known: tuple[Any, ...], path: str, mapping: str) -> None:
         """A value of which no line of the mapping knows what it means; it travels as it is."""
-        hint = nearest(value, map(str, known))
-        self.say("warning", "unknown-value", f"{show(value)} is none of {', '.join(map(str, known))}", path, mapping, hint)
+        names = ", ".join(map(str, known))
+        self.say("warning", "unknown-value", f"{show(value)} is none of {names}", path, mapping, nearest(value, names))
 
-    def unique(self, identifier: str) -> str:
+    def identifier(self, text: str) -> bytes:
+        """An id that FHIR takes. Raises InputError for what is none: the record has not been checked."""
+        if not _ID.fullmatch(text):
+            message = f"{show(text)} cannot be the id of a resource"
+            hint = "letters, digits, - and ., at most 64; records from read() have been checked"
+            raise InputError(Issue(severity="error", code="wrong-id", message=message, hint=hint))
+        return text.encode("ascii")
+
+    def unique(self, identifier: bytes) -> bytes:
         """The id, with -2, -3 … for namesakes within one study, in the registry's order."""
-        if identifier not in self.seen:
-            self.seen[identifier] = identifier
-            return identifier
-        number = 2
-        while f"{identifier}-{number}" in self.seen:
+        found, number = identifier, 1
+        while found in self.seen:
             number += 1
-        return self.unique(f"{identifier}-{number}")
+            found = b"%b-%d" % (identifier, number)
+        self.seen[found] = found
+        return found
+
+    def place(self, item: Any, keys: tuple[str, ...]) -> str:
+        """How the path of an item is spelt, ``keys`` being its fields from the record's root."""
+        spelt = ".".join(keys)
+        found: Any = self.record
+        for key in keys:
+            found = found.get(key, EMPTY) if isinstance(found, dict) else EMPTY
+        return f"{spelt}[{place_of(found, item)}]" if isinstance(found, list) else spelt
 
 
 def show(value: Any) -> str:
@@ -89,9 +102,9 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…" + (text[0] if isinstance(value, str) else "")
 
 
-def digest(*facts: Any) -> str:
+def digest(facts: tuple[Any, ...]) -> bytes:
     """SHA-256 over the JSON list of the facts as written, absent ones as null; in hex."""
-    return hashlib.sha256(orjson.dumps(facts)).hexdigest()
+    return hexlify(sha256(orjson.dumps(facts)).digest())
 
 
 def place_of(items: Any, item: Any) -> int:
@@ -99,13 +112,17 @@ def place_of(items: Any, item: Any) -> int:
     return next((place for place, found in enumerate(items) if found is item), 0)
 
 
-def makers(table: Table) -> dict[str, Callable[[], list[dict[str, str]]]]:
-    """For each code of a table the function that writes its codings anew, so that nobody shares what others may edit."""
-    made: dict[str, Callable[[], list[dict[str, str]]]] = {}
-    for code, codings in table.forth.items():
-        written = [
-            {"system": coding.system, "code": coding.code} | ({"display": coding.display} if coding.display else {})
-            for coding in codings
-        ]
-        made[code] = eval(f"lambda: {written!r}")  # literals of our own table: a display builds faster than copies
-    return made
+def coding_texts(table: Table) -> dict[str, bytes]:
+    """For each code of a table the text of its codings, one after the other."""
+    return {code: b",".join(map(coding_text, codings)) for code, codings in table.forth.items()}
+
+
+def own_texts(table: Table) -> dict[str, bytes]:
+    """For each code of a table the text of the registry's own coding."""
+    return {code: coding_text(codings[-1]) for code, codings in table.forth.items()}
+
+
+def coding_text(coding: Coding) -> bytes:
+    """A coding as JSON."""
+    display = {"display": coding.display} if coding.display else {}
+    return orjson.dumps({"system": coding.system, "code": coding.code, **display})

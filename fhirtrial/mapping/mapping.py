@@ -14,7 +14,7 @@ from fhirtrial.definitions import Definitions
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.forth import walk_paths
+from fhirtrial.mapping.walk import paths_of
 from fhirtrial.mapping.ledger import Place, places
 from fhirtrial.mapping.nodes import Each, Line, Node, Otherwise, ResourceFile, When, children
 from fhirtrial.mapping.parser import Parser
@@ -127,7 +127,7 @@ def resource_documents(files: MappingFiles, registry: str) -> dict[str, yaml.Nod
 def check_references(files: dict[str, ResourceFile]) -> None:
     """What ``ref … with`` hands on are facts of the shared file, and shared files see nothing else."""
     for file in files.values():
-        for path in walk_paths(file.body, deep=True):
+        for path in paths_of(file.body, deep=True):
             if file.identity.shared and path.root:
                 raise MappingError(
                     "a shared file may use nothing but the facts of its identity: `$$` is none",

@@ -28,7 +28,9 @@ _DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?
 
 def is_text(value: str) -> bool:
     """Whether FHIR takes it as string or markdown: something to see, no control characters but tab, CR and LF."""
-    return bool(value.strip(" \t\r\n\xa0")) and not value.isspace() and _CONTROL.search(value) is None
+    if value[:1] > "!" and b"\\u00" not in orjson.dumps(value):
+        return True  # JSON escapes control characters: nearly every text of several lines ends here, without a search
+    return bool(value) and not value.isspace() and _CONTROL.search(value) is None
 
 
 def is_code(value: str) -> bool:
@@ -62,20 +64,20 @@ def is_later(start: str, end: str) -> bool:
 
 
 FITTING = {
-    "string": ("({0} <= '!' or not {0}.isprintable()) and not is_text({0})", is_text),
-    "markdown": ("({0} <= '!' or not {0}.isprintable()) and not is_text({0})", is_text),
-    "code": ("not {0}.isidentifier() and not is_code({0})", is_code),
-    "id": ("not is_code({0})", is_code),
-    "uri": ("not is_uri({0})", is_uri),
-    "url": ("not is_uri({0})", is_uri),
-    "canonical": ("not is_uri({0})", is_uri),
-    "date": ("not is_date({0})", is_date),
-    "dateTime": ("not is_date({0})", is_date),
-    "integer": ("{0}.__class__ is not int or not -2147483648 <= {0} < 2147483648", None),
-    "unsignedInt": ("{0}.__class__ is not int or not 0 <= {0} < 2147483648", None),
-    "positiveInt": ("{0}.__class__ is not int or not 0 < {0} < 2147483648", None),
+    "string": "{0} > '!' and {0}.isprintable() or is_text({0})",
+    "markdown": "{0} > '!' and {0}.isprintable() or is_text({0})",
+    "code": "{0}.isidentifier() or is_code({0})",
+    "id": "is_code({0})",
+    "uri": "is_uri({0})",
+    "url": "is_uri({0})",
+    "canonical": "is_uri({0})",
+    "date": "is_date({0})",
+    "dateTime": "is_date({0})",
+    "integer": "{0}.__class__ is int and -2147483648 <= {0} < 2147483648",
+    "unsignedInt": "{0}.__class__ is int and 0 <= {0} < 2147483648",
+    "positiveInt": "{0}.__class__ is int and 0 < {0} < 2147483648",
 }
-"""By FHIR primitive: the test, as Python source, that a value is refused; cheap for what nearly every value is."""
+"""By FHIR primitive: the test, as Python source, that FHIR takes a value; cheap for what nearly every value is."""
 
 
 def allowed_part(fhir_type: str, value: Any) -> str | None:
@@ -89,15 +91,12 @@ def allowed_part(fhir_type: str, value: Any) -> str | None:
     return legal if fhir_type in {"string", "markdown"} and is_text(legal) else None
 
 
-def put_beside(target: dict[str, Any], key: str, value: Any, fhir_type: str, url: str) -> None:
-    """Writes a refused value into the extension of an element, and what FHIR allows of it into the element."""
+def beside(key: str, value: Any, fhir_type: str, url: str) -> dict[str, Any]:
+    """The members that carry a refused value: what FHIR allows of it in the element, all of it in its extension."""
     legal = allowed_part(fhir_type, value)
-    if legal is None:
-        target.pop(key, None)
-    else:
-        target[key] = legal
     kept = base64.b64encode(orjson.dumps(value)).decode("ascii")
-    target[f"_{key}"] = {"extension": [{"url": url, "valueBase64Binary": kept}]}
+    said = {f"_{key}": {"extension": [{"url": url, "valueBase64Binary": kept}]}}
+    return said if legal is None else {key: legal, **said}
 
 
 def said_beside(target: dict[str, Any], key: str, url: str) -> Any:

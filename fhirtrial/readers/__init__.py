@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
@@ -24,6 +24,7 @@ from fhirtrial.readers.source import (
     Found,
     Limits,
     Piece,
+    Readable,
     Reader,
     Reading,
     Stream,
@@ -51,7 +52,7 @@ READERS: dict[str, Reader] = {
 _PACKINGS = 3
 """How many layers of gzip are taken off."""
 
-Source = str | os.PathLike[str] | bytes | BinaryIO | Mapping[str, Any] | Iterable[Mapping[str, Any]]
+Source = str | os.PathLike[str] | bytes | Readable | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 
 
 def read(
@@ -85,9 +86,9 @@ def read(
     >>> study = {"protocolSection": {"identificationModule": {"nctId": "NCT00000102"}}}
     >>> [record.id for record in read(study)]
     ['NCT00000102']
-    >>> list(read(b'{"protocolSection": {"identificationModule": {"nctId": "nct00000102"}}}', refused=print))
-    error: <bytes>:1: protocolSection.identificationModule.nctId: 'nct00000102' is no id (did you mean NCT00000102?) [bad-id]
-    []
+    >>> refused = []
+    >>> list(read([study, study], refused=refused.append))[1:], str(refused[0])
+    ([], 'error: item 2: NCT00000102: the record was read before, at item 1 [duplicate-record]')
     """
     if format is not None and format not in READERS:
         known = f"known formats: {', '.join(READERS)}"

@@ -184,8 +184,9 @@ def unopened(path: str, error: OSError) -> InputError:
     """The error for a file or folder that cannot be opened."""
     origin = Origin(file=path)
     if isinstance(error, FileNotFoundError):
-        hint = "JSON itself is given as bytes" if path.lstrip().startswith(("{", "[")) else ""
-        shown = path if len(path) <= 60 else path[:59] + "…"
+        is_json = path.lstrip().startswith(("{", "["))
+        hint = "JSON itself is given as bytes" if is_json else ""
+        shown = path[:59] + "…" if is_json and len(path) > 60 else path
         return refusal("no-such-file", "there is no such file or folder", Origin(file=shown), hint=hint)
     if isinstance(error, PermissionError):
         return refusal("no-permission", "no permission to read it", origin)

@@ -25,7 +25,7 @@ def first_duplicate(raw: bytes) -> tuple[str, int] | None:
 
     The text must be JSON.
 
-    >>> first_duplicate(b'{"a": [{"b": 1, "\\u0062": 2}]}')
+    >>> first_duplicate(b'{"a": [{"b": 1, "b": 2}]}')
     ('a[0].b', 16)
     """
     stack: list[_Open] = []

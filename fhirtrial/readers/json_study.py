@@ -122,7 +122,7 @@ def _not_json(piece: Piece, error: orjson.JSONDecodeError) -> InputError:
         return refusal("truncated", f"the JSON ends in the middle of a value {where}", piece.origin)
     if "depth" in error.msg or "ecursion" in error.msg:
         return _too_deep(piece)
-    if "surrogate" in error.msg and (half := _SURROGATE.search(text, max(0, error.pos - 6))):
+    if "surrogate" in error.msg and (half := _SURROGATE.match(text, error.pos)):
         return refusal("not-json", f"{half[0]} is half a character: its other half is missing {where}", piece.origin)
     hint = "JSON has no NaN and no Infinity" if rest.startswith(_NO_NUMBER) else ""
     return refusal("not-json", f"not JSON: {error.msg} {where}", piece.origin, hint=hint)

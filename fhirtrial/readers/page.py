@@ -49,6 +49,9 @@ def read_page(text: str, origin: Origin, files: MappingFiles | None = None) -> t
         elif first.setdefault(part.block.title, part) is not part:
             message = f"the block {part.block.title!r} stands here again; its {len(part.filled)} lines are left out"
             page.report(part.heading, "repeated-block", message, part.block)
+    for part in first.values():
+        if part.block is not None and part.block.kind == "countries":
+            page.countries = frozenset(line.text for line in part.filled)
     for title, block in page.mapping.blocks.items():
         if title in first:
             if not first[title].filled:

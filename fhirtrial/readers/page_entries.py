@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhirtrial.readers.page_lines import Line, Part, short
+from fhirtrial.readers.page_lines import Line, Part, is_labelled, short
 from fhirtrial.readers.page_mapping import Block
 from fhirtrial.readers.page_values import Page
 
@@ -77,7 +77,7 @@ def _split(page: Page, lines: Sequence[Line], block: Block) -> list[_Entry]:
     """
     entries = [_Entry()]
     for line in lines:
-        label = next((label for label in block.words["labels"] if _is_labelled(line, label)), "")
+        label = is_labelled(line.text, block.words["labels"])
         entry = entries[-1]
         if not label:
             (entry.after if entry.labels else entry.before).append(line)
@@ -151,7 +151,13 @@ def _add_lines(
 
 
 def _add_address(
-    page: Page, block: Block, line: Line, names: tuple[str, ...], place: str, made: dict[str, Any], known: frozenset[str]
+    page: Page,
+    block: Block,
+    line: Line,
+    names: tuple[str, ...],
+    place: str,
+    made: dict[str, Any],
+    known: frozenset[str],
 ) -> None:
     """Read ``city, state, country`` or ``city, country``; which comma is which is only certain with these."""
     if line.text in page.mapping.absent:
@@ -181,10 +187,6 @@ def _country(text: str, known: frozenset[str]) -> str:
 
 def _known_countries(page: Page, block: Block) -> frozenset[str]:
     return block.countries | page.countries if block.countries else frozenset()
-
-
-def _is_labelled(line: Line, label: str) -> bool:
-    return line.text == label or line.text.startswith(label + " ")
 
 
 def _said(line: Line, label: str) -> str:

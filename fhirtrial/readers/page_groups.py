@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from fhirtrial.readers.page_lines import Line, Part, short, text_of
+from fhirtrial.readers.page_lines import Line, Part, is_labelled, short, text_of
 from fhirtrial.readers.page_mapping import Block
 from fhirtrial.readers.page_values import Page
 
@@ -87,6 +87,9 @@ class _Groups:
             return
         if not lines:
             self.page.report(line, "missing-value", "a group without a label", self.block)
+        if mark is None:
+            message = f"no {self.block.words['label']!r} below {short(line.text)}; what follows is read as one group"
+            self.page.report(line, "missing-label", message, self.block)
         group = _entry(self.page, self.block, lines[0] if lines else None, run, mark.type if mark else "", line)
         if group:
             self.group = group
@@ -145,15 +148,17 @@ class _Groups:
         sizes = {index: _size(texts, entry.get(key, "")) for index, entry in enumerate(same)}
         fitting = [index for index, size in sizes.items() if size >= 0]
         if fitting and (self.sure or any(sizes[index] for index in fitting)):
-            best = max(fitting, key=lambda index: sizes[index])
-            if len(same) > 1:
-                self.used = same[best]
+            size = max(sizes.values())
+            best = [entry for entry, found in zip(same, sizes.values(), strict=True) if found == size]
+            if len(best) == 1 < len(same):
+                self.used = best[0]
                 self._join(())
                 self.used = None
-            size = sizes[best]
+            elif len(best) > 1:
+                self._report_namesakes(before, used)
             return run[run.index(lines[size - 1]) + 1 :] if size else run
         if len(same) > 1:
-            self.page.report(before.line or lines[0], "ambiguous-lines", "namesakes that nothing tells apart", self.block)
+            self._report_namesakes(before, used)
         if not lines or mark.block is self.block and len(lines) == 1:
             return run
         if mark.block is self.block:
@@ -167,6 +172,11 @@ class _Groups:
             message = f"{short(text)} is not the description in {self.other.title!r}; left out"
             self.page.report(lines[0], "contradiction", message, self.block)
         return []
+
+    def _report_namesakes(self, mark: _Mark, used: dict[str, Any]) -> None:
+        name = short(used[self.other.parts["name"].path])
+        message = f"several interventions are called {name}, and nothing tells which of them this group uses"
+        self.page.report(mark.line or self.part.heading, "ambiguous-lines", message, self.block)
 
     def _all(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.page.get(self.other.words["to"].removesuffix("[]")) or []
@@ -184,7 +194,7 @@ def _marks(body: Run, blocks: Sequence[Block]) -> list[_Mark]:
     for line in body:
         for block in blocks:
             label = block.words["label"]
-            if line.text == label or line.text.startswith(label + " "):
+            if is_labelled(line.text, (label,)):
                 made.append(_Mark(run, block, line, line.text[len(label) :].strip()))
                 run = []
                 break

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from fhirtrial.readers.page_mapping import Block, PageMapping
 
@@ -72,7 +73,7 @@ def split_blocks(lines: Sequence[Line], mapping: PageMapping, report: Report) ->
     """
     keys = [line.key for line in lines]
     filled = [index for index, line in enumerate(lines) if line.text]
-    follower = {index: after for index, after in zip(filled, filled[1:], strict=False)}
+    follower = dict(pairwise(filled))
     certain = {
         keys[index] for index, after in follower.items() if _follows(mapping.blocks.get(keys[index]), keys[after])
     }
@@ -90,8 +91,8 @@ def split_blocks(lines: Sequence[Line], mapping: PageMapping, report: Report) ->
             sentence = after if following == block.sentence else -1
             parts.append(Part(block, line))
         elif block is not None and block.title not in certain and block.title not in seen:
-            sentence = _doubt(line, block, lines[after] if after >= 0 else None, report)
-            sentence = after if sentence >= 0 else -1
+            changed = _doubt(line, block, lines[after] if after >= 0 else None, report)
+            sentence = after if changed else -1
             parts.append(Part(block, line))
         elif line.text and _is_unknown(keys[index], following, parts, mapping, first=index == filled[0]):
             parts.append(Part(None, line))
@@ -111,18 +112,18 @@ def _follows(block: Block | None, following: str) -> bool:
     return following == block.sentence if block.sentence else following in block.parts
 
 
-def _doubt(line: Line, block: Block, after: Line | None, report: Report) -> int:
-    """Report a title without its sentence; the number of the line that is the sentence in other words, or -1."""
+def _doubt(line: Line, block: Block, after: Line | None, report: Report) -> bool:
+    """Report a title without its sentence; whether the line after it is the sentence in other words."""
     if not block.sentence:
-        return -1
+        return False
     if after is not None and len(after.text) <= 2 * len(block.sentence) and not block.parts.keys() & {after.key}:
         alike = difflib.SequenceMatcher(None, after.key, block.sentence, autojunk=False).ratio() >= 0.6
         if alike or len(after.key) > 10 and block.sentence.startswith(after.key):
             message = f"the sentence of {block.title!r} has other words, and is not read: {short(after.text)}"
             report(after, "changed-sentence", message, block)
-            return after.number
+            return True
     report(line, "missing-sentence", f"{block.title!r} stands here without its sentence; read as that block", block)
-    return -1
+    return False
 
 
 def _is_unknown(key: str, following: str, parts: Sequence[Part], mapping: PageMapping, *, first: bool) -> bool:
@@ -132,14 +133,27 @@ def _is_unknown(key: str, following: str, parts: Sequence[Part], mapping: PageMa
         return False
     if any(word[0].islower() for word in words if len(word) > 3) or not following.endswith("."):
         return False
-    if mapping.opening.fullmatch(following):
+    part = parts[-1] if parts else None
+    # Shorter sentences of that form are found below an arm's label.
+    if mapping.opening.fullmatch(following) and len(following.split()) >= 6:
         return True
-    block = parts[-1].block if parts else None
-    if parts and (block is None or block.kind in _FLOWING):
+    if part is not None and (part.block is None or part.block.kind in _FLOWING or not _may_end(key, part)):
         return False
     sentence = following.split()
     lower = sum(word[0].islower() for word in sentence)
     return len(sentence) >= 3 and lower >= 2 and 2 * lower >= len(sentence)
+
+
+def _may_end(key: str, part: Part) -> bool:
+    """Whether an entry may be over above this line: plain lines come first, and the line is none of the labelled."""
+    labels = part.block.words.get("labels", ()) if part.block else ()
+    said = [line.key for line in part.filled]
+    return not labels or not is_labelled(key, labels) and any(is_labelled(line, labels) for line in said)
+
+
+def is_labelled(key: str, labels: Iterable[str]) -> str:
+    """The label that a line begins with; empty if there is none."""
+    return next((label for label in labels if key == label or key.startswith(label + " ")), "")
 
 
 def short(text: str) -> str:

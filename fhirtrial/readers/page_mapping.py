@@ -32,6 +32,9 @@ KINDS = {
 }
 """What a block may be, and the words it may have beside ``kind`` and ``sentence``."""
 
+_TEXT_BY_NAME = {"sections", "goes", "values"}
+_BY_NAME = _TEXT_BY_NAME | {"says", "fields", "labels", "otherwise", "words", "preamble", "blocks"}
+_LISTS = {"absent", "masked", "openings", "openings-then", "unit", "before", "after"}
 VALUE_WORDS = "path unit words split absent values value sentence note month-end"
 
 
@@ -120,7 +123,7 @@ class _Loader:
         tree = self._plain(compose(self.files.read_bytes(FILE), FILE), ())
         self._known(tree, "absent masked openings openings-then preamble blocks", ())
         for word in ("preamble", "blocks"):
-            if not isinstance(tree.get(word), dict):
+            if word not in tree:
                 raise MappingError(f"{word!r} is missing", file=FILE)
         preamble = tree["preamble"]
         self._known(preamble, "title labels", ("preamble",))
@@ -160,6 +163,8 @@ class _Loader:
         if kind in ("entries", "interventions", "groups"):
             parts |= self._parts(spec, kind, places, at)
         before = tuple(tuple(name) if isinstance(name, list) else name for name in spec.get("before", ()))
+        if any(isinstance(name, tuple) and len(name) != 3 for name in before):
+            raise self._error(f"{title}: an address is city, state and country", (*at, "before"))
         table = spec.get("countries", "").rpartition("/")
         return Block(
             title=title,
@@ -182,6 +187,8 @@ class _Loader:
         if kind == "entries":
             if not places or ("goes" in spec) != ("chooses" in spec):
                 raise self._error(f"{at[-1]}: entries need 'to', or 'chooses' and 'goes'", at)
+            if spec.get("chooses", "") not in ("", *spec["labels"]):
+                raise self._error(f"{at[-1]}: {spec['chooses']!r} is none of the labels", (*at, "chooses"))
             for word in ("before", "after"):
                 for name in spec.get(word, ()):
                     for one in name if isinstance(name, list) else [name]:
@@ -189,10 +196,10 @@ class _Loader:
             for label, value in spec["labels"].items():
                 if value or label != spec.get("chooses"):
                     parts[label] = self._value(value, (*at, "labels", label), within=places)
-            if spec.get("chooses", "") not in ("", *spec["labels"]):
-                raise self._error(f"{at[-1]}: {spec['chooses']!r} is none of the labels", (*at, "chooses"))
             if other := spec.get("otherwise"):
                 self._known(other, "to path", (*at, "otherwise"))
+                if other.keys() != {"to", "path"}:
+                    raise self._error("'otherwise' needs 'to' and 'path'", (*at, "otherwise"))
                 parts["otherwise"] = self._value({"path": other["path"]}, (*at, "otherwise"), within={"": other["to"]})
         else:
             for word in ("name", "description", "type"):
@@ -202,9 +209,9 @@ class _Loader:
         return parts
 
     def _value(self, spec: Any, at: tuple[str, ...], *, within: Mapping[str, str] | None = None) -> Value:
-        if not isinstance(spec, dict) or not isinstance(spec.get("path"), str):
-            raise self._error(f"{at[-1]}: a value needs a path", at)
         self._known(spec, VALUE_WORDS, at)
+        if "path" not in spec:
+            raise self._error(f"{at[-1]}: a value needs a path", at)
         path = spec["path"]
         for place in ("",) if within is None else within.values():
             whole = f"{place}.{path}" if place else path
@@ -212,7 +219,7 @@ class _Loader:
                 hint = nearest(whole, self.leaves)
                 raise self._error(f"{whole!r} is no field of the registry{f'; {hint}' if hint else ''}", at)
         leaf = self.leaves[path] if within is None else None
-        if (leaf and leaf.type == "boolean") != ("words" in spec or "value" in spec):
+        if (leaf is not None and leaf.type == "boolean") != ("words" in spec or "value" in spec):
             raise self._error(f"{path}: a yes/no value, and no other, needs 'words' or 'value'", at)
         return Value(
             path=path,
@@ -239,11 +246,36 @@ class _Loader:
             return [self._plain(item, at) for item in node.value]
         return scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
-    def _known(self, spec: dict[str, Any], words: str, at: tuple[str, ...]) -> None:
-        for word in spec if isinstance(spec, dict) else ():
+    def _known(self, spec: Any, words: str, at: tuple[str, ...]) -> None:
+        """Raise an error for a word that has no meaning here, or one with a value of the wrong form."""
+        if not isinstance(spec, dict):
+            raise self._error("expected words with values", at)
+        for word, value in spec.items():
             if word not in words.split():
                 hint = nearest(word, words.split())
                 raise self._error(f"unknown word {word!r}{f'; {hint}' if hint else ''}", (*at, word))
+            if wrong := _wrong_form(word, value):
+                raise self._error(f"{word!r} must be {wrong}", (*at, word))
 
     def _error(self, message: str, at: tuple[str, ...]) -> MappingError:
         return MappingError(message, file=FILE, line=self.lines.get(at))
+
+
+def _wrong_form(word: str, value: Any) -> str:
+    """What the value of a word must be, if it is something else."""
+    if word in _LISTS:
+        names = (
+            [name for item in value for name in (item if isinstance(item, list) else [item])]
+            if isinstance(value, list)
+            else [0]
+        )
+        return "" if all(isinstance(name, str) for name in names) else "a list of texts"
+    if word in _TEXT_BY_NAME:
+        fine = isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+        return "" if fine else "texts with a name each"
+    if word in _BY_NAME:
+        fine = isinstance(value, dict) and (word != "words" or all(isinstance(v, bool) for v in value.values()))
+        return "" if fine else "true or false, each with a name" if word == "words" else "things with a name each"
+    if word == "value":
+        return "" if isinstance(value, bool) else "true or false"
+    return "" if isinstance(value, str) and value else "text"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import calendar
 import re
+from datetime import date, timedelta
 from typing import Any
 
 from fhirtrial.issue import Issue, Severity, nearest
@@ -12,7 +12,7 @@ from fhirtrial.readers.page_mapping import FILE, Block, PageMapping, Value
 from fhirtrial.record import Origin
 
 _NUMBER = re.compile(r"([0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?: (.+))?")
-_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Page:
@@ -23,6 +23,7 @@ class Page:
         self.origin = origin
         self.tree: dict[str, Any] = {}
         self.issues: list[tuple[int, Issue]] = []
+        self.countries: frozenset[str] = frozenset()  # those that the page lists
 
     def report(
         self,
@@ -112,10 +113,8 @@ class Page:
         fine = [part for part in parts if self._check(spec, path, line, part)]
         if spec.note and fine:
             self.report(line, "uncertain-field", spec.note, spec, severity="information", path=path)
-        match = _DAY.fullmatch(text) if spec.month_end else None
-        if match and 1 <= int(match[2]) <= 12 and int(match[1]):
-            if int(match[3]) == calendar.monthrange(int(match[1]), int(match[2]))[1]:
-                self.report(line, "uncertain-day", spec.month_end, spec, severity="information", path=path)
+        if spec.month_end and _is_month_end(text):
+            self.report(line, "uncertain-day", spec.month_end, spec, severity="information", path=path)
         return (fine or None) if isinstance(value, list) else fine[0] if fine else None
 
     def is_masked(self, text: str) -> bool:
@@ -157,3 +156,16 @@ class Page:
             holder = self.get("[]".join(path.split("[]")[:at])) if at == len(pieces) - 1 else None
             pieces[at] = f"[{len(holder) if holder else 0}]{pieces[at]}"
         return "".join(pieces)
+
+
+def _is_month_end(text: str) -> bool:
+    """
+    Whether a day is the last of its month.
+
+    >>> _is_month_end("2024-02-29"), _is_month_end("2023-02-29"), _is_month_end("2024-02")
+    (True, False, False)
+    """
+    try:
+        return bool(_DAY.fullmatch(text)) and (date.fromisoformat(text) + timedelta(days=1)).day == 1
+    except (ValueError, OverflowError):
+        return False

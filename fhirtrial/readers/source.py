@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.issue import Issue
@@ -55,6 +55,13 @@ class Piece:
 
 Found = Piece | Issue
 """What a reader finds: a piece, or that something cannot be read or was passed over."""
+
+
+class Readable(Protocol):
+    """An open binary file, or what can be read like one."""
+
+    def read(self, size: int = ..., /) -> bytes | None:
+        """At most ``size`` bytes; none at the end."""
 
 
 class Stream:
@@ -130,7 +137,7 @@ def chunks_of(file: Any, origin: Origin) -> Iterator[bytes]:
         except OSError as error:
             raise refusal("unreadable", f"cannot be read: {error.strerror or error}", origin) from error
         if isinstance(chunk, str):
-            raise UsageError(f"{origin or 'the source'}: the file is open as text; open it in binary mode ('rb')")
+            raise UsageError(f"{str(origin) or 'the source'}: the file is open as text; open it in binary mode ('rb')")
         if not chunk:
             return
         yield chunk

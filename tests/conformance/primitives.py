@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 WHOLE = {"integer": (-(2**31), 2**31 - 1), "unsignedInt": (0, 2**31 - 1), "positiveInt": (1, 2**31 - 1)}
+LONGEST = 1024 * 1024
 CALENDAR = ("date", "dateTime", "instant")
 UNREADABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """All but the characters that XML 1.0 allows: https://www.w3.org/TR/xml/#charsets"""
@@ -30,14 +31,22 @@ def _check(name: str, published: str) -> Callable[[Any], bool]:
         low, high = WHOLE[name]
         return lambda value: type(value) is int and low <= value <= high
     if name == "decimal":
-        return lambda value: type(value) in (int, float) and bool(pattern.fullmatch(repr(value)))
+        return lambda value: _is_number(value) and bool(pattern.fullmatch(repr(value)))
     if name == "integer64":
-        return lambda value: _matches(value, pattern) and -(2**63) <= int(value) < 2**63
+        return lambda value: _matches(value, pattern) and len(value) < 21 and -(2**63) <= int(value) < 2**63
     if name in CALENDAR:
         return lambda value: _matches(value, pattern) and ("T" in value) == _has_zone(value) and _is_day(value[:10])
     if name == "base64Binary":
         return lambda value: _matches(value, pattern)
-    return lambda value: _matches(value, pattern) and not UNREADABLE.search(value) and not value.isspace()
+    return lambda value: _matches(value, pattern) and len(value) <= LONGEST and _is_readable(value)
+
+
+def _is_readable(value: str) -> bool:
+    return not value.isspace() and not UNREADABLE.search(value)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 10**18)
 
 
 def _matches(value: object, pattern: re.Pattern[str]) -> bool:

@@ -114,14 +114,14 @@ def make_slot(element: str, type_name: str, line: Json, rules: tuple[tuple[str, 
     return Slot(element, kind, line["min"], line["max"] != "1", codes, pattern, targets, rules)
 
 
-def walk(node: Any, type_name: str, path: str, scope: Scope) -> None:
-    """An object of a complex type, a backbone or a resource."""
+def walk(node: Any, type_name: str, path: str, scope: Scope) -> bool:
+    """An object of a complex type, a backbone or a resource; whether it is sound enough to look at its meaning."""
     if not isinstance(node, dict):
         scope.found.append(f"{path}: type: {type_name} must be an object")
-        return
+        return False
     if not node:
         scope.found.append(f"{path}: empty: an object without members")
-        return
+        return False
     form = shape(type_name)
     before = len(scope.found)
     for key, value in node.items():
@@ -150,10 +150,12 @@ def walk(node: Any, type_name: str, path: str, scope: Scope) -> None:
             scope.found.append(f"{path}: cardinality: more than one form of a choice")
     if node.keys() <= {"id", "resourceType"} and TYPES[type_name]["kind"] != "resource":
         report("ele-1", path, scope)
-    if len(scope.found) == before:  # the rules may rely on the structure
+    sound = len(scope.found) == before
+    if sound:
         for key, rule in form.rules:
             if not rule(node, scope):
                 report(key, path, scope)
+    return sound
 
 
 def report(key: str, path: str, scope: Scope) -> None:
@@ -172,19 +174,17 @@ def child(value: Any, slot: Slot, path: str, scope: Scope) -> None:
     elif slot.type == "Resource":
         nested(value, path, scope)
     else:
-        before = len(scope.found)
-        walk(value, slot.type, path, scope)
-        if len(scope.found) == before:
+        if walk(value, slot.type, path, scope):
             for key, rule in slot.rules:
                 if not rule(value, scope):
                     report(key, path, scope)
-        if isinstance(value, dict) and (further := FURTHER.get(slot.type)):
-            further(value, slot, path, scope)
+            if further := FURTHER.get(slot.type):
+                further(value, slot, path, scope)
 
 
 def nested(resource: Any, path: str, scope: Scope) -> None:
     """A resource in another: contained, or an entry of a Bundle."""
-    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    kind = str(resource.get("resourceType")) if isinstance(resource, dict) else ""
     if kind not in TYPES or TYPES[kind]["kind"] != "resource":
         if kind not in RESOURCE_NAMES or scope.root["resourceType"] != "Bundle":
             scope.found.append(f"{path}: unknown-type: {kind} is not one of the resources that are made")

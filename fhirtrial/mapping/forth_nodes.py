@@ -1,0 +1,387 @@
+"""Writing nodes, forth: what each line of a mapping file becomes in the generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhirtrial.codes import Table
+from fhirtrial.definitions import Definitions, Element
+from fhirtrial.mapping.forth_run import coding_texts, own_texts
+from fhirtrial.mapping.marks import bones
+from fhirtrial.mapping.nodes import (
+    Canonical,
+    Coded,
+    Copy,
+    Each,
+    Line,
+    Many,
+    Node,
+    Object,
+    Otherwise,
+    Path,
+    Reference,
+    ResourceFile,
+    Through,
+    When,
+    constant_value,
+    is_constant,
+)
+from fhirtrial.mapping.source import Source
+from fhirtrial.mapping.text import Piece, Text, constant, joined, member
+from fhirtrial.mapping.verbatim import FITTING
+from fhirtrial.mapping.walk import leaf_path, paths_of, python_name
+
+
+@dataclass(slots=True)
+class Frame:
+    """The current item in the generated code: its variable, what is known of it, and how its path is spelt."""
+
+    item: str
+    spelt: str
+    objects: dict[tuple[str, ...], str] = field(default_factory=dict)
+    values: dict[tuple[str, ...], str] = field(default_factory=dict)
+    facts: bool = False
+    guarded: frozenset[tuple[str, ...]] = frozenset()
+
+    def fork(self, guarded: tuple[str, ...] = ()) -> Frame:
+        """The same item inside a block: what is looked up there is not known outside."""
+        known = self.guarded | {guarded}
+        return Frame(self.item, self.spelt, dict(self.objects), dict(self.values), self.facts, known)
+
+    def path(self, keys: tuple[str, ...]) -> str:
+        """The source of an expression that spells the path of a value."""
+        return f"f'{'.'.join(filter(None, [self.spelt, *keys]))}'"
+
+
+class NodeWriter:
+    """
+    Writes what makes the JSON text of nodes.
+
+    The way of a node: first the lines that look up and compute, then a `Text` for the object around it, which is made
+    only if something is in it. The rare cases (an unknown code, a value that FHIR refuses, a required element that is
+    missing) call `ForthRun`, and only there the path of the value is spelt out.
+    """
+
+    def __init__(self, files: dict[str, ResourceFile], definitions: Definitions, base: str) -> None:
+        self.files = files
+        self.definitions = definitions
+        self.base = base
+        self.source = Source()
+        self.root = Frame("record", "")
+        self._texts: dict[tuple[int, bool], str] = {}
+
+    # ------------------------------------------------------------ reading the record
+
+    def hoist(self, node: Node, frame: Frame) -> None:
+        """Looks up every object that the node reads, once, before anything else."""
+        if not frame.facts:
+            own = [path.keys for path in paths_of(node) if not path.root]
+            for keys in sorted({keys[:place] for keys in own for place in range(1, len(keys))} - frame.objects.keys()):
+                self.look_up(keys, frame)
+        root = [path.keys for path in paths_of(node, deep=True) if path.root]
+        for keys in sorted({keys[:place] for keys in root for place in range(1, len(keys))} - self.root.objects.keys()):
+            self.look_up(keys, self.root)
+
+    def look_up(self, keys: tuple[str, ...], frame: Frame) -> None:
+        parent = frame.objects[keys[:-1]] if len(keys) > 1 else frame.item
+        name = frame.objects[keys] = self.source.fresh(keys[-1])
+        self.source.add(f"{name} = {parent}.get({keys[-1]!r}) or EMPTY")
+
+    def object_at(self, keys: tuple[str, ...], frame: Frame) -> str:
+        """The variable of an object of the item."""
+        if not keys:
+            return frame.item
+        if keys not in frame.objects:
+            self.object_at(keys[:-1], frame)
+            self.look_up(keys, frame)
+        return frame.objects[keys]
+
+    def read(self, path: Path, frame: Frame) -> str:
+        """The variable of a value."""
+        frame = self.root if path.root else frame
+        if not path.keys:
+            return frame.item
+        if path.keys not in frame.values:
+            parent = self.object_at(path.keys[:-1], frame)
+            name = frame.values[path.keys] = self.source.fresh(path.keys[-1])
+            self.source.add(f"{name} = {parent}.get({path.keys[-1]!r})")
+        return frame.values[path.keys]
+
+    # ------------------------------------------------------------ nodes
+
+    def node(self, node: Node, frame: Frame) -> Text:
+        """The text of a node, after the lines that compute it."""
+        if is_constant(node):
+            return Text((constant(constant_value(node)),))
+        return getattr(self, f"_{type(node).__name__.lower()}")(node, frame)  # type: ignore[no-any-return]
+
+    def _path(self, node: Path, frame: Frame) -> Text:
+        name = self.read(node, frame)
+        return Text((f"dumps({name})",), f"{name} is not None")
+
+    def _copy(self, node: Copy, frame: Frame) -> Text:
+        made = self.value(node, frame)
+        test = f"{made} is not None"
+        if node.function is None and node.type in FITTING:
+            # A copy is left out where FHIR refuses the value: the two-way place carries it.
+            test += f" and ({FITTING[node.type].format(made)})"
+        return Text((f"dumps({made})",), test)
+
+    def _through(self, node: Through, frame: Frame) -> Text:
+        made = self.value(node, frame)
+        return Text((f"dumps({made})",), f"{made} is not None")
+
+    def value(self, node: Path | Copy | Through, frame: Frame) -> str:
+        """The variable of a value, or of what a function makes of it."""
+        if isinstance(node, Path):
+            return self.read(node, frame)
+        names = [self.read(path, frame) for path in node.sources]
+        if node.function is None:
+            return names[0]
+        own = [name for name, path in zip(names, node.sources, strict=True) if not path.root] or names
+        function = self.source.name(node.function.forth, node.function.name)
+        arguments = ", ".join([*names, *(self.source.name(table, table.name) for table in node.tables)])
+        made = self.source.fresh(node.function.name)
+        there = " or ".join(f"{name} is not None" for name in own)
+        self.source.add(f"{made} = {function}({arguments}) if {there} else None", node.line)
+        return made
+
+    def _coded(self, node: Coded, frame: Frame) -> Text:
+        value = self.read(node.path, frame)
+        made = self.source.fresh("codings")
+        with self.source.block(f"if {value} is not None:", node.line):
+            table = self.source.name(node.table, node.table.name)
+            unknown = f"run.unknown({table}, {value}, {frame.path(node.path.keys)}, {str(node.line)!r})"
+            self.source.add(f"{made} = {self.texts(node.table, node.single)}.get({value}) or {unknown}")
+        return Text((made,), f"{value} is not None")
+
+    def texts(self, table: Table, single: bool) -> str:
+        """The name of a table's texts."""
+        key = (id(table), single)
+        if key not in self._texts:
+            made = own_texts(table) if single else coding_texts(table)
+            self._texts[key] = self.source.name(made, f"codings_{table.name}")
+        return self._texts[key]
+
+    def _each(self, node: Each, frame: Frame) -> Text:
+        made = self.source.fresh("made")
+        self.source.add(f"{made} = []")
+        self.each_into(made, node, frame)
+        return Text((b"[", f"b','.join({made})", b"]"), made)
+
+    def each_into(self, made: str, node: Each, frame: Frame) -> None:
+        """The loop that adds one entry for each item to a list."""
+        source = self.source
+        listed = self.value(node.source, frame)
+        item = source.fresh("item")
+        keys = (node.source if isinstance(node.source, Path) else node.source.sources[0]).keys
+        spelt = frame.path(keys)[2:-1] + (f"[{{place_of({listed}, {item})}}]" if isinstance(node.source, Path) else "")
+        with source.block(f"if {listed} is not None:"), source.block(f"for {item} in {listed}:", node.line):
+            root, self.root = self.root, self.root.fork()
+            inner = Frame(item, spelt)
+            self.hoist(node.make, inner)
+            self.append(made, self.node(node.make, inner), f"{item} is not None")
+            self.root = root
+
+    def append(self, made: str, text: Text, known: str = "") -> None:
+        """Adds an entry to a list, if it is there."""
+        add = f"{made}.append({text.source})"
+        if text.test and text.test != known:
+            with self.source.block(f"if {text.test}:"):
+                self.source.add(add)
+        else:
+            self.source.add(add)
+
+    def _when(self, node: When, frame: Frame) -> Text:
+        value = self.read(node.path, frame)
+        wanted = node.value
+        same = f"{value} is {wanted}" if wanted is None or isinstance(wanted, bool) else f"{value} == {wanted!r}"
+        return self.guarded(node.make, same, frame, node.line)
+
+    def _otherwise(self, node: Otherwise, frame: Frame) -> Text:
+        value = self.read(node.path, frame)
+        return self.guarded(node.make, f"{value} is not None and {value} not in {node.known!r}", frame, node.line)
+
+    def guarded(self, make: Node, test: str, frame: Frame, line: Line) -> Text:
+        """What is made only under a test."""
+        if is_constant(make):
+            return Text((constant(constant_value(make)),), test)
+        made = self.source.fresh("made")
+        self.source.add(f"{made} = None")
+        root, self.root = self.root, self.root.fork()
+        with self.source.block(f"if {test}:", line):
+            inner = frame.fork(next((keys for keys, name in frame.objects.items() if name == test), ()))
+            text = self.node(make, inner)
+            with self.source.block(f"if {text.test}:"):
+                self.source.add(f"{made} = {text.source}")
+        self.root = root
+        return Text((made,), f"{made} is not None")
+
+    def _canonical(self, node: Canonical, frame: Frame) -> Text:
+        made = self.source.fresh("canonical")
+        self.source.add(f"{made} = {self.call_of(node.file, node.at, frame)}", node.line)
+        return Text((b'"' + self.base.encode(), made, b'"'), f"{made} is not None")
+
+    def call_of(self, file: str, at: tuple[str, ...], frame: Frame) -> str:
+        """The call that makes another file's resource of the current item."""
+        target = self.files[file]
+        if not target.identity.shared:
+            return f"make_{python_name(file)}({self.object_at(at, frame)}, run)"
+        facts = [self.read(Path(path.line, at + path.keys, False), frame) for path in target.identity.of]
+        return f"make_{python_name(file)}({', '.join(facts)}, run)"
+
+    def reference(self, node: Reference, frame: Frame) -> Text:
+        """The literal reference to another file's resource."""
+        if node.binds is None:
+            call = self.call_of(node.file, node.at, frame)
+        else:
+            given = {name: self.value(bound, frame) for name, bound in node.binds.items()}
+            names = [".".join(path.keys) for path in self.files[node.file].identity.of]
+            arguments = [given.get(name, "None") for name in names]
+            call = f"make_{python_name(node.file)}({', '.join(arguments)}, run)"
+        made = self.source.fresh("reference")
+        self.source.add(f"{made} = {call}", node.line)
+        return Text((b'"', made, b'"'), f"{made} is not None")
+
+    def _many(self, node: Many, frame: Frame) -> Text:
+        if len(node.items) == 1:
+            (item,) = node.items
+            text = self.node(item, frame)
+            return text if isinstance(item, Each) else Text((b"[", *text.pieces, b"]"), text.test)
+        made = self.source.fresh("entries")
+        if not any(map(is_constant, node.items)):
+            self.source.add(f"{made} = []")
+            for item in node.items:
+                if isinstance(item, Each):
+                    self.each_into(made, item, frame)
+                else:
+                    self.append(made, self.node(item, frame))
+            return Text((b"[", f"b','.join({made})", b"]"), made)
+        # Constants among them are there if anything else is.
+        texts = [self.node(item, frame) for item in node.items]
+        texts = [Text(text.pieces[1:-1], text.test) if isinstance(item, Each) else text for item, text in zip(node.items, texts, strict=True)]
+        tests = [text.test for text in texts if text.test]
+        if len(tests) == 1:
+            pieces = [piece for text in texts for piece in (b",", *text.pieces)][1:]
+            return Text((b"[", *pieces, b"]"), tests[0])
+        self.source.add(f"{made} = []")
+        with self.source.block(f"if {' or '.join(f'({test})' for test in tests)}:"):
+            for text in texts:
+                self.append(made, text)
+        return Text((b"[", f"b','.join({made})", b"]"), made)
+
+    # ------------------------------------------------------------ objects
+
+    def _object(self, node: Object, frame: Frame) -> Text:
+        place = self.common_place(node, frame)
+        return self.guarded(node, place, frame, node.line) if place else self.object(node, frame, ())
+
+    def common_place(self, node: Object, frame: Frame) -> str:
+        """The variable of the object that all paths of a node lie in, if looking there first saves looking for each."""
+        paths = [path.keys for path in paths_of(node)]
+        if frame.facts or len(set(paths)) < 2 or any(path.root for path in paths_of(node)):
+            return ""
+        place = paths[0][:-1]
+        while any(keys[: len(place)] != place for keys in paths):
+            place = place[:-1]
+        if len(place) < 2 or place in frame.guarded:
+            return ""
+        return frame.objects.get(place, "")
+
+    def object(self, node: Object, frame: Frame, head: tuple[Piece, ...]) -> Text:
+        """An object: there if a value is found for anything in it; its constants first, ``head`` before them."""
+        fixed = {key: constant_value(child) for key, child in node.entries.items() if is_constant(child)}
+        start: tuple[Piece, ...] = (b"{", *head)
+        if fixed:
+            start = (*start, b"," if head else b"", constant(fixed)[1:-1])
+        parts: list[tuple[str, Any, Text]] = []
+        if node.reference is not None:
+            parts.append(("reference", None, self.reference(node.reference, frame)))
+        parts += [(key, child, self.node(child, frame)) for key, child in node.entries.items() if key not in fixed]
+        at = ""
+        if node.at is not None and any(path.root for path in paths_of(node)):
+            at = f"{self.read(node.at, frame)} is not None"
+        if len(parts) == 1 and not at and not isinstance(parts[0][1], Through):
+            ((key, child, text),) = parts
+            comma = b"," if len(start) > 1 else b""
+            return Text((*start, *self.member(key, child, text, frame, comma), b"}"), text.test)
+        return self.gathered(node, frame, start, parts, at)
+
+    def gathered(
+        self, node: Object, frame: Frame, start: tuple[Piece, ...], parts: list[tuple[str, Any, Text]], at: str
+    ) -> Text:
+        """An object of several parts: each adds its member, with a comma before it, if it is there."""
+        source = self.source
+        made = source.fresh("members")
+        large = len(parts) > 8  # bytes grow by copying
+        source.add(f"{made} = []" if large else f"{made} = b''", node.line)
+        for key, child, text in parts:
+            add = joined(self.member(key, child, text, frame, b","))
+            with source.block(f"if {text.test}:"):
+                source.add(f"{made}.append({add})" if large else f"{made} += {add}")
+            if isinstance(child, Through) and len(child.own) == 1:
+                raw = self.read(child.own[0], frame)
+                with source.block(f"elif {raw} is not None:"):
+                    refused = joined((b",", self.refused(key, raw, child, frame)))
+                    source.add(f"{made}.append({refused})" if large else f"{made} += {refused}")
+        whole = f"b''.join({made})" if large else made
+        pieces: tuple[Piece, ...] = (*start, whole, b"}") if len(start) > 1 else (*start, f"{whole}[1:]", b"}")
+        if not at and not any(self.to_complete(node, parts)):
+            return Text(pieces, made)
+        finish = self.source.fresh("object")
+        source.add(f"{finish} = None")
+        with source.block(f"if {made}{f' and {at}' if at else ''}:"):
+            self.complete(made, node, parts, frame, large=large)
+            source.add(f"{finish} = {joined(pieces)}")
+        return Text((finish,), f"{finish} is not None")
+
+    def to_complete(self, node: Object, parts: list[tuple[str, Any, Text]]) -> Iterator[tuple[Any, Text, Any, Element | None]]:
+        """The parts of which something is to be said even where they are not there: a constant, or that they lack."""
+        required = {element.name: element for element in self.definitions.required(node.type) if not element.choice}
+        for key, child, text in parts:
+            bone = bones(child) if isinstance(child, Many | Object) else None
+            if bone is not None or key in required:
+                yield child, text, None if bone is None else (key, bone), required.get(key)
+
+    def complete(
+        self, made: str, node: Object, parts: list[tuple[str, Any, Text]], frame: Frame, *, large: bool
+    ) -> None:
+        """What else belongs to an object that is there: constants of parts that are not, and what FHIR requires."""
+        for child, text, bone, element in self.to_complete(node, parts):
+            if bone is not None:
+                added = repr(b"," + member(bone[0]) + constant(bone[1]))
+            else:
+                assert element is not None
+                added = self.absent(element, child, frame)
+            test = f"not ({text.test})"
+            if isinstance(child, Through):
+                test += f" and {self.read(child.own[0], frame)} is None"
+            with self.source.block(f"if {test}:"):
+                self.source.add(f"{made}.append({added})" if large else f"{made} += {added}")
+
+    def absent(self, element: Element, child: Node, frame: Frame) -> str:
+        shape = "many" if element.many else "primitive" if self.definitions.is_primitive(element.type) else "object"
+        path = leaf_path(child)
+        keys = path.keys if path else ()
+        return f"run.absent({element.name!r}, {shape!r}, {element.path!r}, {frame.path(keys)}, {str(child.line)!r})"
+
+    def member(self, key: str, child: Any, text: Text, frame: Frame, comma: bytes) -> tuple[Piece, ...]:
+        """A member of an object: the element's name and its text, or what carries a value that FHIR refuses."""
+        path = leaf_path(child)
+        name = (comma + member(key), *text.pieces)
+        if path is None or path.root or isinstance(child, Through):
+            return name
+        fits = FITTING.get(path.type)
+        if fits is None or not isinstance(child, Path):
+            return name
+        raw = self.read(path, frame)
+        refused = joined((comma, self.refused(key, raw, child, frame)))
+        return (f"({joined(name)} if {fits.format(raw)} else {refused})",)
+
+    def refused(self, key: str, raw: str, child: Any, frame: Frame) -> str:
+        path = leaf_path(child)
+        assert path is not None
+        fhir_type = path.type if isinstance(child, Path) else ""  # of what a function made nothing stays in the element
+        return f"run.refuse({key!r}, {raw}, {fhir_type!r}, {frame.path(path.keys)}, {str(child.line)!r})"
