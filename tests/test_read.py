@@ -345,7 +345,7 @@ def test_page_text_is_checked_like_json(monkeypatch: pytest.MonkeyPatch) -> None
     def read_page(text: str, origin: Origin) -> tuple[dict[str, Any], list[Issue]]:
         given.append((text, origin))
         data = {"identificationModule": {"nctId": "NCT00000102"}, "statusModule": {"overallStatus": "Unknown status"}}
-        return {"protocolSection": data}, [Issue(severity="warning", code="own", message="its own")]
+        return {"protocolSection": data}, [Issue(severity="warning", code="own", message="its own", place="<bytes>:4")]
 
     module = ModuleType("fhirtrial.readers.page")
     module.read_page = read_page  # type: ignore[attr-defined]
@@ -354,14 +354,14 @@ def test_page_text_is_checked_like_json(monkeypatch: pytest.MonkeyPatch) -> None
 
     [record] = read(b"\xef\xbb\xbf" + text.encode())
 
-    assert given == [(text.strip(), Origin(file="<bytes>", line=2))]
+    assert given == [(text, Origin(file="<bytes>"))]
     assert [str(issue) for issue in record.issues] == [
-        "warning: <bytes>:2: NCT00000102: its own [own]",
-        "warning: <bytes>:2: NCT00000102: protocolSection.statusModule.overallStatus: 'Unknown status' is no Status"
+        "warning: <bytes>:4: NCT00000102: its own [own]",
+        "warning: <bytes>:1: NCT00000102: protocolSection.statusModule.overallStatus: 'Unknown status' is no Status"
         " (did you mean UNKNOWN?) [unknown-value]",
     ]
     told: list[Issue] = []
     assert list(read(text.encode() + b"caf\xe9", refused=told.append)) == []
     assert [str(issue) for issue in told] == [
-        "error: <bytes>:2: byte 0xe9 is not UTF-8 (line 5, column 4) (save it as UTF-8) [not-utf-8]"
+        "error: <bytes>:1: byte 0xe9 is not UTF-8 (line 5, column 4) (save it as UTF-8) [not-utf-8]"
     ]

@@ -191,7 +191,7 @@ def _from_path(path: str, format: str | None, reading: Reading) -> Iterator[Foun
 
 
 def _open(file: Any, origin: Origin, reading: Reading, *, searchable: bool = True) -> Iterator[Found]:
-    seekable = searchable and getattr(file, "seekable", bool)() and file.tell() == 0
+    seekable = searchable and getattr(file, "seekable", bool)()
     yield from reading.inner(Stream(chunks_of(file, origin), origin, file=file if seekable else None))
 
 

@@ -38,7 +38,7 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
         return _no_study(data, schema, place)
     data, found = schema.check(data, thorough=thorough)
     if found or noticed:
-        issues = tuple(replace(issue, record=known, place=place) for issue in (*noticed, *found))
+        issues = tuple(replace(issue, record=known, place=issue.place or place) for issue in (*noticed, *found))
         errors = [issue for issue in issues if issue.severity == "error"]
         if errors:
             return _with_others(errors)
@@ -57,7 +57,8 @@ def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:
         text = piece.raw.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(piece, error) from error
-    data, issues = read_page(text, piece.origin)
+    # The reader of page texts adds the line of each of its findings to the place itself.
+    data, issues = read_page(text, replace(piece.origin, line=0))
     return data, tuple(issues)
 
 

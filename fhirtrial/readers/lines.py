@@ -27,11 +27,14 @@ def whole(stream: Stream, reading: Reading, *, is_text: bool = False) -> Iterato
             return
         parts.append(chunk)
     raw = b"".join(parts)
+    if is_text:
+        yield Piece(origin=replace(stream.origin, line=1), raw=raw, is_text=True)
+        return
     body = raw.lstrip()
     before = raw[: len(raw) - len(body)]
     line = 1 + before.count(b"\n")
     column = len(before) - before.rfind(b"\n") - 1
-    yield Piece(origin=replace(stream.origin, line=line), raw=body.rstrip(), column=column, is_text=is_text)
+    yield Piece(origin=replace(stream.origin, line=line), raw=body.rstrip(), column=column)
 
 
 def text(stream: Stream, reading: Reading) -> Iterator[Found]:

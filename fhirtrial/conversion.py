@@ -1,0 +1,88 @@
+"""What a record became: its FHIR resources, as text, dicts, models or a bundle, and the issues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+import orjson
+
+from fhirtrial.errors import UsageError
+from fhirtrial.issue import Issue
+from fhirtrial.record import Record
+
+if TYPE_CHECKING:
+    from fhir.resources.resource import Resource as Model
+
+BundleType = Literal["transaction", "collection"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """
+    The FHIR resources of one record.
+
+    ``texts`` holds the JSON of each by reference (``"Location/…"``), the study first, then what others refer to before
+    what refers. ``base`` is the address under which this library names things.
+    """
+
+    record: Record
+    texts: Mapping[str, bytes]
+    issues: tuple[Issue, ...]
+    base: str
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources as dicts, made anew at each call: editing them changes nothing else."""
+        return [orjson.loads(text) for text in self.texts.values()]
+
+    def models(self) -> list[Model]:
+        """
+        The resources as `fhir.resources` objects (R5).
+
+        Raises pydantic's ValidationError if a resource is not valid, which would be a defect of the mapping.
+        """
+        from fhir.resources import get_fhir_model_class
+
+        return [get_fhir_model_class(found["resourceType"]).model_validate(found) for found in self.resources]
+
+    def ndjson(self) -> bytes:
+        """The resources, one to a line. https://hl7.org/fhir/R5/nd-json.html"""
+        return b"".join(text + b"\n" for text in self.texts.values())
+
+    def bundle(self, type: BundleType = "transaction") -> dict[str, Any]:
+        """
+        The resources as one Bundle. https://hl7.org/fhir/R5/bundle.html
+
+        In a transaction each is updated by its business identifier, so that sending it again changes nothing; where
+        the server has none it creates the resource under the id in its body. Provenance has no identifier: by id.
+
+        Raises UsageError for another type.
+        """
+        if type not in ("transaction", "collection"):
+            raise UsageError(f"a bundle is a 'transaction' or a 'collection', not {type!r}")
+        entry = []
+        for resource in self.resources:
+            reference = f"{resource['resourceType']}/{resource['id']}"
+            made: dict[str, Any] = {"fullUrl": self.base + reference, "resource": resource}
+            if type == "transaction":
+                made["request"] = {"method": "PUT", "url": condition(resource)}
+            entry.append(made)
+        return {"resourceType": "Bundle", "type": type, "entry": entry}
+
+
+def condition(resource: Mapping[str, Any]) -> str:
+    """
+    The address of an update that finds the resource by its business identifier, else by its id.
+
+    >>> condition({"resourceType": "Location", "id": "a", "identifier": [{"system": "https://x/sid", "value": "b c"}]})
+    'Location?identifier=https://x/sid%7Cb%20c'
+    """
+    kind = resource["resourceType"]
+    for identifier in resource.get("identifier", ()):
+        if "system" in identifier and "value" in identifier:
+            token = quote(f"{identifier['system']}|{identifier['value']}", safe=":/")
+            return f"{kind}?identifier={token}"
+    return f"{kind}/{resource['id']}"

@@ -1,0 +1,156 @@
+"""The mapper: records become FHIR resources, and resources become records."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fhirtrial.conversion import Conversion
+from fhirtrial.errors import InputError, RestoreError
+from fhirtrial.files import MappingFiles
+from fhirtrial.issue import Issue
+from fhirtrial.mapping.engine import Engine
+from fhirtrial.mapping.forth_run import NOTHING
+from fhirtrial.mapping.mapping import Mapping, load_mapping
+from fhirtrial.mapping.verify import verify_back, verify_forth
+from fhirtrial.mapping.withhold import Withheld
+from fhirtrial.record import Origin, Record
+from fhirtrial.resources import Resource, Resources
+
+
+class Mapper:
+    """
+    A mapping ready to use, both ways. Making one takes a tenth of a second; it can be used for any number of records.
+
+    Args:
+        mappings: a folder of your own mapping files; a file there replaces the one of the same name.
+        contacts: False leaves out the names, phones and e-mails of contacts, and says how many values that were.
+
+    Raises MappingError, with file and line, if a mapping file is wrong.
+    """
+
+    def __init__(self, *, mappings: str | Path | None = None, contacts: bool = True, registry: str = "ctgov") -> None:
+        files = MappingFiles(Path(mappings) if mappings is not None else None)
+        self.mapping: Mapping = load_mapping(files, registry)
+        self.engine = Engine(self.mapping)
+        self._withheld = None if contacts else Withheld(files, registry)
+
+    def convert(self, record: Record, *, verify: bool = False, skip: Container[bytes] = NOTHING) -> Conversion:
+        """
+        The FHIR R5 resources of a record.
+
+        Args:
+            record: from `read`, which has checked it.
+            verify: restores what was made and compares it with the record; a difference is an issue.
+            skip: references (``b"Location/…"``) of shared resources that need not be made again.
+
+        Raises InputError if the record cannot be mapped because it has not been checked.
+        """
+        data, issues = record.data, list(record.issues)
+        if self._withheld is not None:
+            data, count = self._withheld.without(data)
+            if count:
+                message = f"{count} names, phones and e-mails of contacts were left out, as asked"
+                issues.append(Issue(severity="information", code="withheld", message=message))
+        try:
+            made, found = self.engine.forth(data, skip)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            raise InputError(self._unchecked(record, error)) from error
+        texts = {reference.decode("ascii"): text for reference, text in made.items()}
+        said = {(issue.code, issue.path) for issue in found}
+        issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
+        conversion = Conversion(record=record, texts=texts, issues=(), base=self.mapping.base)
+        if verify:
+            issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
+        return replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+
+    def restore(self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Record:
+        """
+        The record that resources stand for: one study and all that it refers to, in any order.
+
+        Args:
+            resources: dicts, a Bundle, or an index of them; a server's own ids, meta and narrative do not matter.
+            verify: makes FHIR of the record again and compares; what no line reads, and copies that disagree with what
+                was read, are issues.
+
+        Raises RestoreError if there is no study, more than one, or something that is not FHIR-shaped.
+        """
+        index = as_index(resources)
+        mains = index.of_type.get(self.mapping.files[self.mapping.main].resource, [])
+        if len(mains) != 1:
+            count = "no" if not mains else str(len(mains))
+            hint = "restore_all() takes several" if mains else "the study itself must be among the resources"
+            message = f"there is {count} ResearchStudy among the resources, where one is wanted"
+            raise RestoreError(Issue(severity="error", code="no-single-study", message=message, hint=hint))
+        return self._restored(mains[0], index, verify=verify)
+
+    def restore_all(self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Iterator[Record]:
+        """The records of all studies among the resources, in their order. Raises RestoreError as `restore` does."""
+        index = as_index(resources)
+        for main in index.of_type.get(self.mapping.files[self.mapping.main].resource, ()):
+            yield self._restored(main, index, verify=verify)
+
+    def _restored(self, main: Resource, index: Resources, *, verify: bool) -> Record:
+        beside = [
+            resource
+            for name in self.mapping.beside
+            for resource in index.of_type.get(self.mapping.files[name].resource, ())
+            if points_at(resource, main, index)
+        ]
+        place = f"{main.get('resourceType')}/{main.get('id', '?')}"
+        try:
+            data, found = self.engine.back(main, beside, index.find)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            message = f"the resources are not FHIR-shaped: {error}"
+            issue = Issue(severity="error", code="not-fhir-shaped", message=message, place=place)
+            raise RestoreError(issue) from error
+        for beside_name in self.mapping.beside:
+            if not any(resource["resourceType"] == self.mapping.files[beside_name].resource for resource in beside):
+                resource_type = self.mapping.files[beside_name].resource
+                message = f"no {resource_type} points at the study: what it holds is missing"
+                found.append(Issue(severity="information", code="unresolved", message=message))
+        identity = self.mapping.schema.id
+        value: Any = data
+        for key in identity.path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, str):
+            message = f"no identifier of the registry: {'.'.join(identity.path)} cannot be restored"
+            hint = f"an identifier like {identity.example}"
+            issue = Issue(severity="error", code="no-id", message=message, hint=hint, place=place)
+            raise RestoreError(issue)
+        record = Record(registry=self.mapping.registry, id=value, data=data, origin=Origin(file=place))
+        if verify:
+            made = Resources(self.convert(record).resources)
+            found += verify_back(main, beside, index, made)
+        return replace(record, issues=tuple(located(issue, record) for issue in found))
+
+    def _unchecked(self, record: Record, error: Exception) -> Issue:
+        _, issues = self.mapping.schema.check(record.data)
+        wrong = next((issue for issue in issues if issue.severity == "error"), None)
+        if wrong is not None:
+            return located(wrong, record)
+        message = f"the record cannot be mapped: {type(error).__name__}: {error}"
+        hint = "records from read() have been checked"
+        return located(Issue(severity="error", code="unchecked", message=message, hint=hint), record)
+
+
+def as_index(resources: Iterable[Resource] | Resource | Resources) -> Resources:
+    """An index over what was given."""
+    if isinstance(resources, Resources):
+        return resources
+    return Resources([resources] if isinstance(resources, dict) else resources)
+
+
+def points_at(resource: Resource, main: Resource, index: Resources) -> bool:
+    """Whether a resource that stands beside a study has it as target."""
+    return any(
+        isinstance(target, dict) and index.find(str(target.get("reference"))) is main
+        for target in resource.get("target", ())
+    )
+
+
+def located(issue: Issue, record: Record) -> Issue:
+    """An issue that says which record it is about, and where that was read."""
+    return replace(issue, record=issue.record or record.id, place=issue.place or str(record.origin))
