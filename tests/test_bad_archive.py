@@ -228,11 +228,15 @@ def test_a_bad_file_among_good_ones(tmp_path: Path) -> None:
             f"information: {tmp_path}/f.json: passed over: it is no file [passed-over]",
             f"error: {tmp_path}/b.json: there is nothing in it [empty-source]",
             f"error: {tmp_path}/c.json: there is no such file or folder [no-such-file]",
-            f"error: {tmp_path}/d.json:1: NCT00000001: the record was read before, at {tmp_path}/a.json:1"
-            " [duplicate-record]",
+            (
+                f"error: {tmp_path}/d.json:1: NCT00000001: the record was read before, at {tmp_path}/a.json:1"
+                " [duplicate-record]"
+            ),
             f"error: {tmp_path}/e.json:1: the JSON ends at the beginning of the studies (column 13) {END}",
-            f"error: {tmp_path}/h.jsonl:2: NCT00000003: the record was read before, at {tmp_path}/g.json:1"
-            " [duplicate-record]",
+            (
+                f"error: {tmp_path}/h.jsonl:2: NCT00000003: the record was read before, at {tmp_path}/g.json:1"
+                " [duplicate-record]"
+            ),
         ],
     )
 

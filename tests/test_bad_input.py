@@ -69,23 +69,31 @@ BAD_RECORDS = {
     ),
     "a key twice": (
         study(2, b',"acronym":"A","acronym":"B"'),
-        "error: <bytes>:2: protocolSection.identificationModule.acronym: the key 'acronym' stands twice in one object"
-        " (line 2, column 81) (keep one of the two) [duplicate-key]",
+        (
+            "error: <bytes>:2: protocolSection.identificationModule.acronym: the key 'acronym' stands twice in one object"
+            " (line 2, column 81) (keep one of the two) [duplicate-key]"
+        ),
     ),
     "a key twice, written otherwise": (
         study(2, rb',"acronym":"A" ,"\u0061cronym":"\u0022\u0022\u0022\u0022"'),
-        "error: <bytes>:2: protocolSection.identificationModule.acronym: the key 'acronym' stands twice in one object"
-        " (line 2, column 82) (keep one of the two) [duplicate-key]",
+        (
+            "error: <bytes>:2: protocolSection.identificationModule.acronym: the key 'acronym' stands twice in one object"
+            " (line 2, column 82) (keep one of the two) [duplicate-key]"
+        ),
     ),
     "a key twice, hidden in its length": (
         b'{"hasResults":1E2,"hasResults":1E2,"x":[1E2,1E2,1E2,1E2,1E2,1E2,1E3]}',
-        "error: <bytes>:2: hasResults: the key 'hasResults' stands twice in one object"
-        " (line 2, column 19) (keep one of the two) [duplicate-key]",
+        (
+            "error: <bytes>:2: hasResults: the key 'hasResults' stands twice in one object"
+            " (line 2, column 19) (keep one of the two) [duplicate-key]"
+        ),
     ),
     "a key twice in a left-out part": (
         b'{"resultsSection":{"a":[0,{"b":1,"b":1}]},' + TWO[1:],
-        "error: <bytes>:2: resultsSection.a[1].b: the key 'b' stands twice in one object"
-        " (line 2, column 34) (keep one of the two) [duplicate-key]",
+        (
+            "error: <bytes>:2: resultsSection.a[1].b: the key 'b' stands twice in one object"
+            " (line 2, column 34) (keep one of the two) [duplicate-key]"
+        ),
     ),
     "no study": (
         b'{"a":1,"b":2}',
@@ -129,14 +137,18 @@ BAD_RECORDS = {
     ),
     "wrong types": (
         study(2, b',"acronym":[],"briefTitle":1,"organization":"x","secondaryIdInfos":{"id":1}'),
-        "error: <bytes>:2: NCT00000002: protocolSection.identificationModule.briefTitle: expected text,"
-        " found the number 1; 2 more errors, at protocolSection.identificationModule.organization,"
-        " protocolSection.identificationModule.secondaryIdInfos [wrong-type]",
+        (
+            "error: <bytes>:2: NCT00000002: protocolSection.identificationModule.briefTitle: expected text,"
+            " found the number 1; 2 more errors, at protocolSection.identificationModule.organization,"
+            " protocolSection.identificationModule.secondaryIdInfos [wrong-type]"
+        ),
     ),
     "an integer of more than 64 bits": (
         TWO[:-2] + b',"designModule":{"enrollmentInfo":{"count":99999999999999999999}}}}',
-        "error: <bytes>:2: NCT00000002: protocolSection.designModule.enrollmentInfo.count:"
-        " 1e+20 does not fit into 64 bits [out-of-range]",
+        (
+            "error: <bytes>:2: NCT00000002: protocolSection.designModule.enrollmentInfo.count:"
+            " 1e+20 does not fit into 64 bits [out-of-range]"
+        ),
     ),
     "the same record again": (
         ONE,
@@ -263,13 +275,17 @@ def test_a_broken_array_or_page(source: bytes, ids: list[str], texts: list[str])
         (ONE.decode().encode("utf-16-le"), "the text is UTF-16 or UTF-32 (save it as UTF-8) [not-utf-8]"),
         (
             b"<html></html>",
-            "this is XML or HTML (formats: gzip, zip, a study, an API page or an array as JSON, JSON Lines, page text)"
-            " [unknown-format]",
+            (
+                "this is XML or HTML (formats: gzip, zip, a study, an API page or an array as JSON, JSON Lines, page text)"
+                " [unknown-format]"
+            ),
         ),
         (
             b"nct_id,title\n",
-            "this is neither JSON nor the page text of a study (no line 'NCT ID:') (formats: gzip, zip, a study,"
-            " an API page or an array as JSON, JSON Lines, page text) [unknown-format]",
+            (
+                "this is neither JSON nor the page text of a study (no line 'NCT ID:') (formats: gzip, zip, a study,"
+                " an API page or an array as JSON, JSON Lines, page text) [unknown-format]"
+            ),
         ),
     ],
 )
@@ -293,8 +309,10 @@ def test_nul_travels() -> None:
 
     assert record.data["protocolSection"]["identificationModule"]["acronym"] == "A\0B"
     assert [str(issue) for issue in record.issues] == [
-        "information: <bytes>:1: NCT00000001: protocolSection.identificationModule.acronym: holds the character NUL,"
-        " which FHIR text cannot hold: it travels as bytes beside the text [nul-character]"
+        (
+            "information: <bytes>:1: NCT00000001: protocolSection.identificationModule.acronym: holds the character NUL,"
+            " which FHIR text cannot hold: it travels as bytes beside the text [nul-character]"
+        )
     ]
 
 

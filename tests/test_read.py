@@ -357,8 +357,10 @@ def test_page_text_is_checked_like_json(monkeypatch: pytest.MonkeyPatch) -> None
     assert given == [(text, Origin(file="<bytes>"))]
     assert [str(issue) for issue in record.issues] == [
         "warning: <bytes>:4: NCT00000102: its own [own]",
-        "warning: <bytes>:1: NCT00000102: protocolSection.statusModule.overallStatus: 'Unknown status' is no Status"
-        " (did you mean UNKNOWN?) [unknown-value]",
+        (
+            "warning: <bytes>:1: NCT00000102: protocolSection.statusModule.overallStatus: 'Unknown status' is no Status"
+            " (did you mean UNKNOWN?) [unknown-value]"
+        ),
     ]
     told: list[Issue] = []
     assert list(read(text.encode() + b"caf\xe9", refused=told.append)) == []

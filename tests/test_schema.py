@@ -128,13 +128,17 @@ P = "protocolSection."
     [
         (
             {"statusModule": {"overallStatus": "RECRUTING"}},
-            f"warning: {P}statusModule.overallStatus: 'RECRUTING' is no Status (did you mean RECRUITING?)"
-            " [unknown-value]",
+            (
+                f"warning: {P}statusModule.overallStatus: 'RECRUTING' is no Status (did you mean RECRUITING?)"
+                " [unknown-value]"
+            ),
         ),
         (
             {"statusModule": {"overallStatus": "Active, not recruiting"}},
-            f"warning: {P}statusModule.overallStatus: 'Active, not recruiting' is no Status"
-            " (did you mean ACTIVE_NOT_RECRUITING?) [unknown-value]",
+            (
+                f"warning: {P}statusModule.overallStatus: 'Active, not recruiting' is no Status"
+                " (did you mean ACTIVE_NOT_RECRUITING?) [unknown-value]"
+            ),
         ),
         (
             {"designModule": {"phases": ["PHASE1", "PHASE9"]}},
@@ -150,23 +154,31 @@ P = "protocolSection."
         ),
         (
             {"statusModule": {"studyFirstSubmitDate": "2021-02"}},
-            f"warning: {P}statusModule.studyFirstSubmitDate: '2021-02' has not the shape of a day (yyyy-MM-dd)"
-            " [wrong-shape]",
+            (
+                f"warning: {P}statusModule.studyFirstSubmitDate: '2021-02' has not the shape of a day (yyyy-MM-dd)"
+                " [wrong-shape]"
+            ),
         ),
         (
             {"statusModule": {"startDateStruct": {"date": "May 2020"}}},
-            f"warning: {P}statusModule.startDateStruct.date: 'May 2020' has not the shape of a date"
-            " (yyyy, yyyy-MM or yyyy-MM-dd) [wrong-shape]",
+            (
+                f"warning: {P}statusModule.startDateStruct.date: 'May 2020' has not the shape of a date"
+                " (yyyy, yyyy-MM or yyyy-MM-dd) [wrong-shape]"
+            ),
         ),
         (
             {"eligibilityModule": {"minimumAge": "eighteen"}},
-            f"warning: {P}eligibilityModule.minimumAge: 'eighteen' has not the shape of a time"
-            " (a number and a unit, as in 18 Years) [wrong-shape]",
+            (
+                f"warning: {P}eligibilityModule.minimumAge: 'eighteen' has not the shape of a time"
+                " (a number and a unit, as in 18 Years) [wrong-shape]"
+            ),
         ),
         (
             {"statusModule": {"whyStoped": "no money"}},
-            f"warning: {P}statusModule.whyStoped: 'whyStoped' is no field of statusModule, and is not carried"
-            " (did you mean whyStopped?) [unknown-field]",
+            (
+                f"warning: {P}statusModule.whyStoped: 'whyStoped' is no field of statusModule, and is not carried"
+                " (did you mean whyStopped?) [unknown-field]"
+            ),
         ),
         (
             {"statusModule": "COMPLETED"},
@@ -202,23 +214,31 @@ P = "protocolSection."
         ),
         (
             {"designModule": {"enrollmentInfo": {"count": 2**63}}},
-            f"error: {P}designModule.enrollmentInfo.count: 9223372036854775808 does not fit into 64 bits"
-            " [out-of-range]",
+            (
+                f"error: {P}designModule.enrollmentInfo.count: 9223372036854775808 does not fit into 64 bits"
+                " [out-of-range]"
+            ),
         ),
         (
             {"designModule": {"enrollmentInfo": {"count": float(2**70)}}},
-            f"error: {P}designModule.enrollmentInfo.count: 1.1805916207174113e+21 does not fit into 64 bits"
-            " [out-of-range]",
+            (
+                f"error: {P}designModule.enrollmentInfo.count: 1.1805916207174113e+21 does not fit into 64 bits"
+                " [out-of-range]"
+            ),
         ),
         (
             {"contactsLocationsModule": {"locations": [{"geoPoint": {"lat": float("nan"), "lon": 1}}]}},
-            f"error: {P}contactsLocationsModule.locations[0].geoPoint.lat: nan cannot be written in JSON"
-            " [out-of-range]",
+            (
+                f"error: {P}contactsLocationsModule.locations[0].geoPoint.lat: nan cannot be written in JSON"
+                " [out-of-range]"
+            ),
         ),
         (
             {"descriptionModule": {"briefSummary": "a\0b"}},
-            f"information: {P}descriptionModule.briefSummary: holds the character NUL, which FHIR text cannot hold:"
-            " it travels as bytes beside the text [nul-character]",
+            (
+                f"information: {P}descriptionModule.briefSummary: holds the character NUL, which FHIR text cannot hold:"
+                " it travels as bytes beside the text [nul-character]"
+            ),
         ),
     ],
 )
