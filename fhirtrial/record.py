@@ -37,7 +37,8 @@ class Record:
 
     ``data`` is the tree of the ClinicalTrials.gov API v2 (``protocolSection``, ``derivedSection``, …) without
     nulls, empty objects and empty lists, whatever the source was: legacy forms are read into the same shape.
-    ``issues`` holds what the reader noticed.
+    ``issues`` holds what the reader noticed. ``plain`` says that its bytes hold no control characters but tab, CR and
+    LF, so that nobody needs to look for them in each text; False means that nobody knows.
     """
 
     registry: str
@@ -45,3 +46,4 @@ class Record:
     data: dict[str, Any]
     origin: Origin = field(default_factory=Origin, compare=False)
     issues: tuple[Issue, ...] = field(default=(), compare=False)
+    plain: bool = field(default=False, compare=False)

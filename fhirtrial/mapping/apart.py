@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fhirtrial.errors import MappingError
@@ -112,6 +113,35 @@ def _by_way(read: Read, table: dict[Hashable, Pick], other: Pick | None) -> Pick
     return pick
 
 
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """
+    What settles most entries at one look, for code that is written out: the value at ``way`` tells the place.
+
+    ``way`` is one element (``url``), or the codings of the entry or of its one concept (``coding #``).
+    """
+
+    way: Way
+    places: dict[Hashable, int]
+
+
+def shortcut(templates: Sequence[Node]) -> Shortcut | None:
+    """The shortcut through the first decision of `picker`, if there is one."""
+    shown = [marks(template) for template in templates]
+    places = list(range(len(templates)))
+    way = _best_way(places, shown, frozenset())
+    if len(templates) == 1 and len({at for at, _ in shown[0]}) == 1:
+        way = next(iter(shown[0]))[0]
+    if way is None or len(way) > 1 and way not in {("coding", "#"), ("coding", "system")} or way == ("#",):
+        return None
+    settled_places = {
+        value: found[0]
+        for value, found in _by_rarest(places, shown, way).items()
+        if len(found) == 1 and all(at == way for at, _ in shown[found[0]]) and len(shown[found[0]]) == 1
+    }
+    return Shortcut(way, settled_places) if settled_places else None
+
+
 class Settled:
     """One template is left, and nothing more is to be looked at."""
 
@@ -163,6 +193,9 @@ def _only(place: int, template: Node, shown: frozenset[Mark], checked: frozenset
     names = elements(template)
     if shown and not needs or not shown and not names:
         return Settled(place)
+    if len(needs) == 1:
+        ((only, mark),) = needs
+        return lambda entry: place if mark in only(entry) else None
     if shown:
 
         def showing(entry: Any) -> int | None:
@@ -221,8 +254,12 @@ def reader(way: Way) -> Read:
         return lambda entry: ((entry.get("system"), entry.get("code")),)
     if way == ("coding", "#"):
         return lambda entry: [(found.get("system"), found.get("code")) for found in entry.get("coding", ())]
+    if way == ("coding", "system"):
+        return lambda entry: [found.get("system") for found in entry.get("coding", ())]
     if len(way) == 3 and way[1:] == ("coding", "#"):
         return _concepts(way[0])
+    if len(way) == 4 and way[2:] == ("coding", "#"):
+        return _concepts_below(way[0], way[1])
     if way[-1] == "#":
         inner = reader(way[:-1])
         return lambda entry: [(coding.get("system"), coding.get("code")) for coding in inner(entry)]
@@ -261,5 +298,20 @@ def _concepts(key: str) -> Read:
         if concept.__class__ is list:
             return [(found.get("system"), found.get("code")) for one in concept for found in one.get("coding", ())]
         return [(found.get("system"), found.get("code")) for found in concept.get("coding", ())]
+
+    return read
+
+
+def _concepts_below(key: str, concept: str) -> Read:
+    """The codes of one CodeableConcept in each entry of a list."""
+
+    def read(entry: Any) -> Sequence[Any]:
+        below = entry.get(key) or ()
+        return [
+            (found.get("system"), found.get("code"))
+            for one in ((below,) if below.__class__ is dict else below)
+            if concept in one
+            for found in one[concept].get("coding", ())
+        ]
 
     return read

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhirtrial.mapping import back_run
-from fhirtrial.mapping.apart import picker
+from fhirtrial.mapping.apart import picker, shortcut
 from fhirtrial.mapping.walk import python_name
 from fhirtrial.mapping.nodes import (
     Canonical,
@@ -224,7 +224,7 @@ class Back:
         pick = source.name(picker(items), "pick")
         entry_name, which = source.fresh("entry"), source.fresh("which")
         with source.block(f"for {entry_name} in {value}:", node.line):
-            source.add(f"{which} = {pick}({entry_name})")
+            self.pick(items, which, entry_name, pick)
             with source.block(f"if {which} is None:"):
                 if quiet:
                     source.add("continue")
@@ -237,6 +237,27 @@ class Back:
                 assert isinstance(entry, Each)
                 with source.block(f"if {lists[place]}:"):
                     self.listed(entry, lists[place], item)
+
+    def pick(self, items: tuple[Node, ...], which: str, entry: str, pick: str) -> None:
+        """Which template an entry belongs to: at one look where its first constant settles it."""
+        source = self.source
+        short = shortcut(items)
+        if short is None:
+            source.add(f"{which} = {pick}({entry})")
+            return
+        places = source.name(short.places, "places")
+        if short.way[0] == "coding":
+            coding = source.fresh("coding")
+            value = f"({coding}.get('system'), {coding}.get('code'))" if short.way[-1] == "#" else f"{coding}.get('system')"
+            source.add(f"{which} = None")
+            with source.block(f"for {coding} in {entry}.get('coding', ()):"):
+                source.add(f"{which} = {places}.get({value})")
+                with source.block(f"if {which} is not None:"):
+                    source.add("break")
+        else:
+            source.add(f"{which} = {places}.get({entry}.get({short.way[0]!r}))")
+        with source.block(f"if {which} is None:"):
+            source.add(f"{which} = {pick}({entry})")
 
     def branches(
         self, live: list[tuple[int, Node]], which: str, entry: str, lists: dict[int, str], item: Item

@@ -16,35 +16,49 @@ from fhirtrial.mapping.walk import python_name
 
 class Engine:
     """
-    The two generated modules of a mapping; ``forth_source`` and ``back_source`` are their text, for reading.
+    The generated modules of a mapping; ``forth_sources`` (careful, and for plain records) and ``back_source`` are
+    their text, for reading.
 
     The generated code trusts what it is given: records that a reader has checked, resources of FHIR's shape.
     """
 
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
-        forth = Forth(mapping.files, mapping.definitions, mapping.base)
         back = Back(mapping.files, disputed(mapping))
-        made = forth.compile()
         read = back.compile()
-        self.forth_source = forth.source.text
         self.back_source = back.source.text
+        self.forth_sources: dict[bool, str] = {}
+        self._make: dict[bool, list[Callable[..., bytes | None]]] = {}
         self._tree = back.modules
-        self._make: list[Callable[..., bytes | None]] = [
-            made[f"make_{python_name(name)}"] for name in (mapping.main, *mapping.beside)
-        ]
         self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
         self._read_beside: dict[str, Callable[..., None]] = {
             mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
         }
 
-    def forth(self, data: dict[str, Any], skip: Container[bytes] = NOTHING) -> tuple[dict[bytes, bytes], list[Issue]]:
-        """The JSON text of the resources of one record by reference, the main one first, and what was noticed."""
+    def _makers(self, plain: bool) -> list[Callable[..., bytes | None]]:
+        """The functions of the main file and of those beside it, compiled when they are first needed."""
+        if plain not in self._make:
+            mapping = self.mapping
+            forth = Forth(mapping.files, mapping.definitions, mapping.base, plain=plain)
+            made = forth.compile()
+            self.forth_sources[plain] = forth.source.text
+            self._make[plain] = [made[f"make_{python_name(name)}"] for name in (mapping.main, *mapping.beside)]
+        return self._make[plain]
+
+    def forth(
+        self, data: dict[str, Any], skip: Container[bytes] = NOTHING, *, plain: bool = False
+    ) -> tuple[dict[bytes, bytes], list[Issue]]:
+        """
+        The JSON text of the resources of one record by reference, the main one first, and what was noticed.
+
+        ``plain``: no text of the record has control characters, so that they need not be looked for.
+        """
         run = ForthRun(data, self.mapping.verbatim_url, skip)
-        out = run.out
-        first = self._make[0](data, run)
-        for make in self._make[1:]:
+        main, *beside = self._makers(plain)
+        first = main(data, run)
+        for make in beside:
             make(data, run)
+        out = run.out
         if first is not None:
             out = {first: out.pop(first), **out}
         return out, run.issues

@@ -8,7 +8,11 @@ costs more than writing their text and, where dicts are wanted, having them made
 
 from __future__ import annotations
 
+from binascii import hexlify
+from hashlib import sha256
 from typing import Any
+
+import orjson
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import forth_run, verbatim
@@ -21,12 +25,15 @@ from fhirtrial.mapping.walk import paths_of, python_name
 class Forth(NodeWriter):
     """Writes the functions of all files into one source."""
 
-    def __init__(self, files: dict[str, ResourceFile], definitions: Definitions, base: str) -> None:
-        super().__init__(files, definitions, base)
+    def __init__(
+        self, files: dict[str, ResourceFile], definitions: Definitions, base: str, *, plain: bool = False
+    ) -> None:
+        super().__init__(files, definitions, base, plain=plain)
         self.source.names |= {
             "EMPTY": forth_run.EMPTY,
-            "digest": forth_run.digest,
-            "dumps": forth_run.orjson.dumps,
+            "dumps": orjson.dumps,
+            "hexlify": hexlify,
+            "sha256": sha256,
             "place_of": forth_run.place_of,
             "is_later": verbatim.is_later,
             "is_text": verbatim.is_text,
@@ -68,7 +75,7 @@ class Forth(NodeWriter):
         source = self.source
         with source.block(f"if {' is None and '.join(names)} is None:"):
             source.add("return None")
-        source.add(f"identifier = b'{file.identity.kind}-' + digest(({', '.join(names)},))[:32]")
+        source.add(f"identifier = b'{file.identity.kind}-' + hexlify(sha256(dumps(({', '.join(names)},))).digest()[:16])")
         source.add(f"reference = b'{file.resource}/' + identifier")
         with source.block("if reference in run.out or reference in run.skip:"):
             source.add("return reference")
@@ -88,7 +95,7 @@ class Forth(NodeWriter):
             tail = "" if kind == "study" else f"-{kind}"
             source.add(f"identifier = run.identifier(f'{'-'.join(f'{{{fact}}}' for fact in facts)}{tail}')")
         else:
-            source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + digest(({', '.join(facts)},))[:16]")
+            source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + hexlify(sha256(dumps(({', '.join(facts)},))).digest()[:8])")
             source.add("identifier = run.unique(identifier)")
         source.add(f"reference = b'{file.resource}/' + identifier")
         self.finish(file, frame)

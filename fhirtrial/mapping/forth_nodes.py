@@ -30,7 +30,7 @@ from fhirtrial.mapping.nodes import (
 )
 from fhirtrial.mapping.source import Source
 from fhirtrial.mapping.text import Piece, Text, constant, joined, member
-from fhirtrial.mapping.verbatim import FITTING
+from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
 from fhirtrial.mapping.walk import leaf_path, paths_of, python_name
 
 
@@ -64,8 +64,11 @@ class NodeWriter:
     missing) call `ForthRun`, and only there the path of the value is spelt out.
     """
 
-    def __init__(self, files: dict[str, ResourceFile], definitions: Definitions, base: str) -> None:
+    def __init__(
+        self, files: dict[str, ResourceFile], definitions: Definitions, base: str, *, plain: bool = False
+    ) -> None:
         self.files = files
+        self.fitting = FITTING_PLAIN if plain else FITTING
         self.definitions = definitions
         self.base = base
         self.source = Source()
@@ -124,9 +127,9 @@ class NodeWriter:
     def _copy(self, node: Copy, frame: Frame) -> Text:
         made = self.value(node, frame)
         test = f"{made} is not None"
-        if node.function is None and node.type in FITTING:
+        if node.function is None and node.type in self.fitting:
             # A copy is left out where FHIR refuses the value: the two-way place carries it.
-            test += f" and ({FITTING[node.type].format(made)})"
+            test += f" and ({self.fitting[node.type].format(made)})"
         return Text((f"dumps({made})",), test)
 
     def _through(self, node: Through, frame: Frame) -> Text:
@@ -373,7 +376,7 @@ class NodeWriter:
         name = (comma + member(key), *text.pieces)
         if path is None or path.root or isinstance(child, Through):
             return name
-        fits = FITTING.get(path.type)
+        fits = self.fitting.get(path.type)
         if fits is None or not isinstance(child, Path):
             return name
         raw = self.read(path, frame)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from binascii import hexlify
 from collections.abc import Container
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -100,11 +98,6 @@ def show(value: Any) -> str:
     """A value for a message, cut where it gets long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…" + (text[0] if isinstance(value, str) else "")
-
-
-def digest(facts: tuple[Any, ...]) -> bytes:
-    """SHA-256 over the JSON list of the facts as written, absent ones as null; in hex."""
-    return hexlify(sha256(orjson.dumps(facts)).digest())
 
 
 def place_of(items: Any, item: Any) -> int:

@@ -55,7 +55,7 @@ class Mapper:
                 message = f"{count} names, phones and e-mails of contacts were left out, as asked"
                 issues.append(Issue(severity="information", code="withheld", message=message))
         try:
-            made, found = self.engine.forth(data, skip)
+            made, found = self.engine.forth(data, skip, plain=record.plain)
         except (TypeError, AttributeError, KeyError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
         texts = {reference.decode("ascii"): text for reference, text in made.items()}

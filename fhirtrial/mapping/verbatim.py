@@ -79,6 +79,12 @@ FITTING = {
 }
 """By FHIR primitive: the test, as Python source, that FHIR takes a value; cheap for what nearly every value is."""
 
+FITTING_PLAIN = FITTING | {
+    "string": "{0} > '!' or is_text({0})",
+    "markdown": "{0} > '!' or is_text({0})",
+}
+"""The same for records of which it is known that no text has control characters: what begins visibly is a text."""
+
 
 def allowed_part(fhir_type: str, value: Any) -> str | None:
     """What may stay in the element for readers; None if nothing may."""

@@ -25,10 +25,12 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
     try:
         if piece.is_text:
             data, noticed = _page_text(piece)
-            thorough = b"\0" in piece.raw
+            plain, thorough = False, b"\0" in piece.raw
         else:
             data, noticed = parse(piece), ()
-            thorough = b"\\u0000" in piece.raw
+            # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
+            plain = b"\\u00" not in piece.raw and piece.tree is None
+            thorough = not plain and b"\\u0000" in piece.raw
     except InputError as error:
         return error.issue
     place = str(piece.origin)
@@ -46,7 +48,7 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
         issues = ()
     if isinstance(name, Issue):
         return replace(name, place=place)
-    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=issues)
+    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=issues, plain=plain)
 
 
 def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:
