@@ -14,7 +14,7 @@ from fhirtrial.issue import Issue
 from fhirtrial.record import Record
 
 if TYPE_CHECKING:
-    from fhir.resources.resource import Resource as Model
+    from fhir_core.fhirabstractmodel import FHIRAbstractModel as Model
 
 BundleType = Literal["transaction", "collection"]
 

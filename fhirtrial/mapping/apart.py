@@ -132,7 +132,7 @@ def shortcut(templates: Sequence[Node]) -> Shortcut | None:
     way = _best_way(places, shown, frozenset())
     if len(templates) == 1 and len({at for at, _ in shown[0]}) == 1:
         way = next(iter(shown[0]))[0]
-    if way is None or len(way) > 1 and way not in {("coding", "#"), ("coding", "system")} or way == ("#",):
+    if way is None or (len(way) > 1 and way not in {("coding", "#"), ("coding", "system")}) or way == ("#",):
         return None
     settled_places = {
         value: found[0]
@@ -150,7 +150,7 @@ class Settled:
     def __init__(self, place: int) -> None:
         self.place = place
 
-    def __call__(self, entry: Any) -> int:
+    def __call__(self, _entry: Any) -> int:
         return self.place
 
 
@@ -191,7 +191,7 @@ def _only(place: int, template: Node, shown: frozenset[Mark], checked: frozenset
             wanted.setdefault(way, set()).add(value)
     needs = [(reader(way), value) for way, values in sorted(wanted.items()) for value in sorted(values, key=repr)]
     names = elements(template)
-    if shown and not needs or not shown and not names:
+    if (shown and not needs) or (not shown and not names):
         return Settled(place)
     if len(needs) == 1:
         ((only, mark),) = needs

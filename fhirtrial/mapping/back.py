@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhirtrial.mapping import back_run
 from fhirtrial.mapping.apart import picker, shortcut
-from fhirtrial.mapping.walk import python_name
 from fhirtrial.mapping.nodes import (
     Canonical,
     Coded,
@@ -28,10 +26,10 @@ from fhirtrial.mapping.nodes import (
     ResourceFile,
     Through,
     When,
-    is_constant,
     is_two_way,
 )
 from fhirtrial.mapping.source import Source
+from fhirtrial.mapping.walk import python_name
 
 
 @dataclass(slots=True)
@@ -248,7 +246,8 @@ class Back:
         places = source.name(short.places, "places")
         if short.way[0] == "coding":
             coding = source.fresh("coding")
-            value = f"({coding}.get('system'), {coding}.get('code'))" if short.way[-1] == "#" else f"{coding}.get('system')"
+            system = f"{coding}.get('system')"
+            value = f"({system}, {coding}.get('code'))" if short.way[-1] == "#" else system
             source.add(f"{which} = None")
             with source.block(f"for {coding} in {entry}.get('coding', ()):"):
                 source.add(f"{which} = {places}.get({value})")
@@ -282,7 +281,7 @@ class Back:
     def one(self, node: Each, entry: str, made: str, item: Item) -> None:
         """One item of a list."""
         source = self.source
-        paths = set(written(node.make)) if not isinstance(node.source, Through) else {()}
+        paths: set[tuple[str, ...]] = {()} if isinstance(node.source, Through) else set(written(node.make))
         whole = () in paths
         inner = Item(source.fresh("item"), f"{item.path(node.source.keys)}[]" if isinstance(node.source, Path) else "")
         source.add(f"{inner.name} = {'None' if whole else '{}'}")
@@ -381,8 +380,3 @@ def written(node: Node) -> Iterator[tuple[str, ...]]:
                         yield path.keys
         for child in node.entries.values():
             yield from written(child)
-
-
-def constant_entries(node: Many) -> bool:
-    """Whether a list holds nothing that depends on a record."""
-    return all(map(is_constant, node.items))

@@ -1,4 +1,4 @@
-"""What the generated code of the way back works with: one study's resources, the record in the making, and the helpers."""
+"""What the generated code of the way back works with: a study's resources and the record in the making."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class BackRun:
         target = reference.get("reference")
         if target is None:
             if reference.keys() - {"extension", "id"}:
-                self.say("warning", "unresolved", f"a reference without a literal address: {show(reference)}", path, mapping)
+                message = f"a reference without a literal address: {show(reference)}"
+                self.say("warning", "unresolved", message, path, mapping)
             return None
         return self._found(target, wanted, path, mapping)
 
@@ -55,9 +56,8 @@ class BackRun:
     def _found(self, target: Any, wanted: str, path: str, mapping: str) -> dict[str, Any] | None:
         found = self.find(target) if isinstance(target, str) else None
         if found is None:
-            self.say(
-                "warning", "unresolved", f"{show(target)} is not among the resources: what it holds is missing", path, mapping
-            )
+            message = f"{show(target)} is not among the resources: what it holds is missing"
+            self.say("warning", "unresolved", message, path, mapping)
         elif found.get("resourceType") != wanted:
             kind = found.get("resourceType")
             self.say("warning", "unresolved", f"{show(target)} is a {kind}, not a {wanted}: not read", path, mapping)
@@ -85,37 +85,28 @@ class BackRun:
         other = table.unique.get(theirs)
         if mine is None:
             if other is None:
-                self.say("warning", "unknown-value", f"{theirs[1]!r} leads to no single row of {table.file}", path, mapping)
+                message = f"{theirs[1]!r} leads to no single row of {table.file}"
+                self.say("warning", "unknown-value", message, path, mapping)
             return other
         if other is None:
-            self.say(
-                "warning",
-                "disagreement",
-                f"the FHIR code {theirs[1]!r} leads to no single row of {table.file}: the registry's own {mine!r} stays",
-                path,
-                mapping,
-            )
+            message = f"the FHIR code {theirs[1]!r} leads to no single row of {table.file}: the own {mine!r} stays"
+            self.say("warning", "disagreement", message, path, mapping)
             return mine
-        self.say(
-            "warning",
-            "disagreement",
-            f"the FHIR code {theirs[1]!r} ({other}) was edited and wins over the registry's own {mine!r}",
-            path,
-            mapping,
-        )
+        message = f"the FHIR code {theirs[1]!r} ({other}) was edited and wins over the registry's own {mine!r}"
+        self.say("warning", "disagreement", message, path, mapping)
         return other
 
     def once(self, target: dict[str, Any], key: str, value: Any, path: str, mapping: str) -> None:
         """Sets what several lines may set; where they disagree the later line wins, and an issue names both."""
         if key in target and target[key] != value:
-            self.say(
-                "warning", "disagreement", f"{show(value)} here wins over {show(target[key])} said before", path, mapping
-            )
+            message = f"{show(value)} here wins over {show(target[key])} said before"
+            self.say("warning", "disagreement", message, path, mapping)
         target[key] = value
 
     def unread(self, entry: Any, element: str, mapping: str) -> None:
         """An entry that is none of ours: not carried."""
-        self.say("information", "foreign-entry", f"{element} holds an entry that no line reads: {show(entry)}", "", mapping)
+        message = f"{element} holds an entry that no line reads: {show(entry)}"
+        self.say("information", "foreign-entry", message, "", mapping)
 
     def unreadable(self, value: Any, path: str, mapping: str) -> None:
         """A value that the inverse of a function cannot read."""

@@ -16,9 +16,9 @@ from fhirtrial.mapping.walk import python_name
 
 class Engine:
     """
-    The generated modules of a mapping; ``forth_sources`` (careful, and for plain records) and ``back_source`` are
-    their text, for reading.
+    The generated modules of a mapping.
 
+    ``forth_sources`` (False: careful, True: for plain records) and ``back_source`` are their text, for reading.
     The generated code trusts what it is given: records that a reader has checked, resources of FHIR's shape.
     """
 
@@ -35,7 +35,7 @@ class Engine:
             mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
         }
 
-    def _makers(self, plain: bool) -> list[Callable[..., bytes | None]]:
+    def _makers(self, *, plain: bool) -> list[Callable[..., bytes | None]]:
         """The functions of the main file and of those beside it, compiled when they are first needed."""
         if plain not in self._make:
             mapping = self.mapping
@@ -54,7 +54,7 @@ class Engine:
         ``plain``: no text of the record has control characters, so that they need not be looked for.
         """
         run = ForthRun(data, self.mapping.verbatim_url, skip)
-        main, *beside = self._makers(plain)
+        main, *beside = self._makers(plain=plain)
         first = main(data, run)
         for make in beside:
             make(data, run)

@@ -16,7 +16,8 @@ import orjson
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import forth_run, verbatim
-from fhirtrial.mapping.forth_nodes import Frame, NodeWriter
+from fhirtrial.mapping.forth_frame import Frame
+from fhirtrial.mapping.forth_nodes import NodeWriter
 from fhirtrial.mapping.nodes import ResourceFile
 from fhirtrial.mapping.text import Piece, member
 from fhirtrial.mapping.walk import paths_of, python_name
@@ -57,10 +58,11 @@ class Forth(NodeWriter):
         if file.identity.shared:
             facts = [path.keys for path in file.identity.of]
             names = [source.fresh("_".join(keys)) for keys in facts]
-            frame = Frame("", "", {}, dict(zip(facts, names, strict=True)), facts=True)
+            frame = Frame("", "", (), {}, dict(zip(facts, names, strict=True)), facts=True)
             arguments = ", ".join(names)
         else:
-            frame = Frame("item", f"{{run.place(item, {source.name(file.scope, 'scope')})}}" if file.scope else "")
+            spelt = f"{{run.place(item, {source.name(file.scope, 'scope')})}}" if file.scope else ""
+            frame = Frame("item", spelt, file.scope or ())
             arguments = "item"
         with source.block(f"def make_{python_name(file.name)}({arguments}, run):", file.line):
             if any(path.root for path in (*paths_of(file.body, deep=True), *file.identity.of)):
@@ -75,7 +77,7 @@ class Forth(NodeWriter):
         source = self.source
         with source.block(f"if {' is None and '.join(names)} is None:"):
             source.add("return None")
-        source.add(f"identifier = b'{file.identity.kind}-' + hexlify(sha256(dumps(({', '.join(names)},))).digest()[:16])")
+        source.add(f"identifier = b'{file.identity.kind}-' + {digest(names, 16)}")
         source.add(f"reference = b'{file.resource}/' + identifier")
         with source.block("if reference in run.out or reference in run.skip:"):
             source.add("return reference")
@@ -95,7 +97,7 @@ class Forth(NodeWriter):
             tail = "" if kind == "study" else f"-{kind}"
             source.add(f"identifier = run.identifier(f'{'-'.join(f'{{{fact}}}' for fact in facts)}{tail}')")
         else:
-            source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + hexlify(sha256(dumps(({', '.join(facts)},))).digest()[:8])")
+            source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + {digest(facts, 8)}")
             source.add("identifier = run.unique(identifier)")
         source.add(f"reference = b'{file.resource}/' + identifier")
         self.finish(file, frame)
@@ -128,3 +130,7 @@ class Forth(NodeWriter):
             pieces += [b',"url":"' + self.base.encode(), "reference", b'"']
         return tuple(pieces)
 
+
+def digest(facts: list[str], length: int) -> str:
+    """The expression for SHA-256 over the JSON list of the facts as written, absent ones as null: bytes, in hex."""
+    return f"hexlify(sha256(dumps(({', '.join(facts)},))).digest()[:{length}])"

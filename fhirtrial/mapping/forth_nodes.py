@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions, Element
+from fhirtrial.mapping.forth_frame import Frame, Lookups
 from fhirtrial.mapping.forth_run import coding_texts, own_texts
 from fhirtrial.mapping.marks import bones
 from fhirtrial.mapping.nodes import (
@@ -28,34 +28,12 @@ from fhirtrial.mapping.nodes import (
     constant_value,
     is_constant,
 )
-from fhirtrial.mapping.source import Source
 from fhirtrial.mapping.text import Piece, Text, constant, joined, member
 from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
 from fhirtrial.mapping.walk import leaf_path, paths_of, python_name
 
 
-@dataclass(slots=True)
-class Frame:
-    """The current item in the generated code: its variable, what is known of it, and how its path is spelt."""
-
-    item: str
-    spelt: str
-    objects: dict[tuple[str, ...], str] = field(default_factory=dict)
-    values: dict[tuple[str, ...], str] = field(default_factory=dict)
-    facts: bool = False
-    guarded: frozenset[tuple[str, ...]] = frozenset()
-
-    def fork(self, guarded: tuple[str, ...] = ()) -> Frame:
-        """The same item inside a block: what is looked up there is not known outside."""
-        known = self.guarded | {guarded}
-        return Frame(self.item, self.spelt, dict(self.objects), dict(self.values), self.facts, known)
-
-    def path(self, keys: tuple[str, ...]) -> str:
-        """The source of an expression that spells the path of a value."""
-        return f"f'{'.'.join(filter(None, [self.spelt, *keys]))}'"
-
-
-class NodeWriter:
+class NodeWriter(Lookups):
     """
     Writes what makes the JSON text of nodes.
 
@@ -67,50 +45,12 @@ class NodeWriter:
     def __init__(
         self, files: dict[str, ResourceFile], definitions: Definitions, base: str, *, plain: bool = False
     ) -> None:
+        super().__init__()
         self.files = files
         self.fitting = FITTING_PLAIN if plain else FITTING
         self.definitions = definitions
         self.base = base
-        self.source = Source()
-        self.root = Frame("record", "")
         self._texts: dict[tuple[int, bool], str] = {}
-
-    # ------------------------------------------------------------ reading the record
-
-    def hoist(self, node: Node, frame: Frame) -> None:
-        """Looks up every object that the node reads, once, before anything else."""
-        if not frame.facts:
-            own = [path.keys for path in paths_of(node) if not path.root]
-            for keys in sorted({keys[:place] for keys in own for place in range(1, len(keys))} - frame.objects.keys()):
-                self.look_up(keys, frame)
-        root = [path.keys for path in paths_of(node, deep=True) if path.root]
-        for keys in sorted({keys[:place] for keys in root for place in range(1, len(keys))} - self.root.objects.keys()):
-            self.look_up(keys, self.root)
-
-    def look_up(self, keys: tuple[str, ...], frame: Frame) -> None:
-        parent = frame.objects[keys[:-1]] if len(keys) > 1 else frame.item
-        name = frame.objects[keys] = self.source.fresh(keys[-1])
-        self.source.add(f"{name} = {parent}.get({keys[-1]!r}) or EMPTY")
-
-    def object_at(self, keys: tuple[str, ...], frame: Frame) -> str:
-        """The variable of an object of the item."""
-        if not keys:
-            return frame.item
-        if keys not in frame.objects:
-            self.object_at(keys[:-1], frame)
-            self.look_up(keys, frame)
-        return frame.objects[keys]
-
-    def read(self, path: Path, frame: Frame) -> str:
-        """The variable of a value."""
-        frame = self.root if path.root else frame
-        if not path.keys:
-            return frame.item
-        if path.keys not in frame.values:
-            parent = self.object_at(path.keys[:-1], frame)
-            name = frame.values[path.keys] = self.source.fresh(path.keys[-1])
-            self.source.add(f"{name} = {parent}.get({path.keys[-1]!r})")
-        return frame.values[path.keys]
 
     # ------------------------------------------------------------ nodes
 
@@ -157,10 +97,10 @@ class NodeWriter:
         with self.source.block(f"if {value} is not None:", node.line):
             table = self.source.name(node.table, node.table.name)
             unknown = f"run.unknown({table}, {value}, {frame.path(node.path.keys)}, {str(node.line)!r})"
-            self.source.add(f"{made} = {self.texts(node.table, node.single)}.get({value}) or {unknown}")
+            self.source.add(f"{made} = {self.texts(node.table, single=node.single)}.get({value}) or {unknown}")
         return Text((made,), f"{value} is not None")
 
-    def texts(self, table: Table, single: bool) -> str:
+    def texts(self, table: Table, *, single: bool) -> str:
         """The name of a table's texts."""
         key = (id(table), single)
         if key not in self._texts:
@@ -183,7 +123,8 @@ class NodeWriter:
         spelt = frame.path(keys)[2:-1] + (f"[{{place_of({listed}, {item})}}]" if isinstance(node.source, Path) else "")
         with source.block(f"if {listed} is not None:"), source.block(f"for {item} in {listed}:", node.line):
             root, self.root = self.root, self.root.fork()
-            inner = Frame(item, spelt)
+            keys = node.source.keys if isinstance(node.source, Path) else ()
+            inner = Frame(item, spelt, frame.scope + keys)
             self.hoist(node.make, inner)
             self.append(made, self.node(node.make, inner), f"{item} is not None")
             self.root = root
@@ -232,8 +173,16 @@ class NodeWriter:
         target = self.files[file]
         if not target.identity.shared:
             return f"make_{python_name(file)}({self.object_at(at, frame)}, run)"
-        facts = [self.read(Path(path.line, at + path.keys, False), frame) for path in target.identity.of]
+        facts = [self.read(Path(path.line, at + path.keys, root=False), frame) for path in target.identity.of]
+        names = {".".join(path.keys): ".".join(at + path.keys) for path in target.identity.of}
+        self.calling(names, frame)
         return f"make_{python_name(file)}({', '.join(facts)}, run)"
+
+    def calling(self, names: dict[str, str], frame: Frame) -> None:
+        """Notes where the facts of a shared resource come from, should one of them be worth an issue."""
+        if not frame.facts:
+            call = self.source.name((frame.scope, names), "facts")
+            self.source.add(f"run.calling = {frame.item}, {call}")
 
     def reference(self, node: Reference, frame: Frame) -> Text:
         """The literal reference to another file's resource."""
@@ -243,6 +192,8 @@ class NodeWriter:
             given = {name: self.value(bound, frame) for name, bound in node.binds.items()}
             names = [".".join(path.keys) for path in self.files[node.file].identity.of]
             arguments = [given.get(name, "None") for name in names]
+            sources = {name: (bound if isinstance(bound, Path) else bound.sources[0]) for name, bound in node.binds.items()}
+            self.calling({name: ".".join(path.keys) for name, path in sources.items()}, frame)
             call = f"make_{python_name(node.file)}({', '.join(arguments)}, run)"
         made = self.source.fresh("reference")
         self.source.add(f"{made} = {call}", node.line)
@@ -264,7 +215,7 @@ class NodeWriter:
             return Text((b"[", f"b','.join({made})", b"]"), made)
         # Constants among them are there if anything else is.
         texts = [self.node(item, frame) for item in node.items]
-        texts = [Text(text.pieces[1:-1], text.test) if isinstance(item, Each) else text for item, text in zip(node.items, texts, strict=True)]
+        texts = [inside(text) if isinstance(item, Each) else text for item, text in zip(node.items, texts, strict=True)]
         tests = [text.test for text in texts if text.test]
         if len(tests) == 1:
             pieces = [piece for text in texts for piece in (b",", *text.pieces)][1:]
@@ -340,7 +291,9 @@ class NodeWriter:
             source.add(f"{finish} = {joined(pieces)}")
         return Text((finish,), f"{finish} is not None")
 
-    def to_complete(self, node: Object, parts: list[tuple[str, Any, Text]]) -> Iterator[tuple[Any, Text, Any, Element | None]]:
+    def to_complete(
+        self, node: Object, parts: list[tuple[str, Any, Text]]
+    ) -> Iterator[tuple[Any, Text, tuple[str, Any] | None, Element | None]]:
         """The parts of which something is to be said even where they are not there: a constant, or that they lack."""
         required = {element.name: element for element in self.definitions.required(node.type) if not element.choice}
         for key, child, text in parts:
@@ -388,3 +341,8 @@ class NodeWriter:
         assert path is not None
         fhir_type = path.type if isinstance(child, Path) else ""  # of what a function made nothing stays in the element
         return f"run.refuse({key!r}, {raw}, {fhir_type!r}, {frame.path(path.keys)}, {str(child.line)!r})"
+
+
+def inside(listed: Text) -> Text:
+    """The entries of a list without its brackets."""
+    return Text(listed.pieces[1:-1], listed.test)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Any
 
 import orjson
@@ -26,7 +26,7 @@ class ForthRun:
     resources whose reference is in ``skip`` are not made again (a bulk writer has them already).
     """
 
-    __slots__ = ("issues", "out", "record", "seen", "skip", "verbatim_url")
+    __slots__ = ("calling", "issues", "out", "record", "seen", "skip", "verbatim_url")
 
     def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[bytes] = NOTHING) -> None:
         self.record = record
@@ -35,6 +35,7 @@ class ForthRun:
         self.seen: dict[Any, bytes] = {}
         self.skip = skip
         self.verbatim_url = verbatim_url
+        self.calling: tuple[Any, tuple[tuple[str, ...], dict[str, str]]] = (record, ((), {}))
 
     def say(self, severity: Any, code: str, message: str, path: str, mapping: str, hint: str = "") -> None:
         """Notes a finding."""
@@ -63,11 +64,6 @@ class ForthRun:
             coding = {"system": table.own} | beside("code", value, "code", self.verbatim_url)
         return orjson.dumps(coding)
 
-    def unnamed(self, value: Any, known: tuple[Any, ...], path: str, mapping: str) -> None:
-        """A value of which no line of the mapping knows what it means; it travels as it is."""
-        names = ", ".join(map(str, known))
-        self.say("warning", "unknown-value", f"{show(value)} is none of {names}", path, mapping, nearest(value, names))
-
     def identifier(self, text: str) -> bytes:
         """An id that FHIR takes. Raises InputError for what is none: the record has not been checked."""
         if not _ID.fullmatch(text):
@@ -87,11 +83,22 @@ class ForthRun:
 
     def place(self, item: Any, keys: tuple[str, ...]) -> str:
         """How the path of an item is spelt, ``keys`` being its fields from the record's root."""
-        spelt = ".".join(keys)
-        found: Any = self.record
-        for key in keys:
-            found = found.get(key, EMPTY) if isinstance(found, dict) else EMPTY
-        return f"{spelt}[{place_of(found, item)}]" if isinstance(found, list) else spelt
+        return next(_spellings(self.record, item, keys, ""), ".".join(keys))
+
+    def fact(self, name: str) -> str:
+        """How the path of a fact is spelt that was handed to a shared resource."""
+        item, (keys, names) = self.calling
+        return ".".join(filter(None, [self.place(item, keys), names.get(name, name)]))
+
+
+def _spellings(node: Any, item: Any, keys: tuple[str, ...], spelt: str) -> Iterator[str]:
+    if node is item and not keys:
+        yield spelt
+    elif isinstance(node, list):
+        for place, inner in enumerate(node):
+            yield from _spellings(inner, item, keys, f"{spelt}[{place}]")
+    elif keys and isinstance(node, dict) and keys[0] in node:
+        yield from _spellings(node[keys[0]], item, keys[1:], f"{spelt}.{keys[0]}" if spelt else keys[0])
 
 
 def show(value: Any) -> str:

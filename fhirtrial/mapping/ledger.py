@@ -86,8 +86,9 @@ class _Ledger:
         elif isinstance(node, Each):
             self.each(node, element, at, way, given)
         elif isinstance(node, When):
-            self.add(node.path, element, at, "copy" if node.value is None else "when" if way != "copy" else way, given, node.line)
-            self.walk(node.make, element, at, "when" if way != "copy" else way, given)
+            below: Way = "when" if way != "copy" else way
+            self.add(node.path, element, at, "copy" if node.value is None else below, given, node.line)
+            self.walk(node.make, element, at, below, given)
         elif isinstance(node, Otherwise):
             self.walk(node.make, element, at, "when" if way != "copy" else way, given)
         elif isinstance(node, Canonical):
@@ -159,8 +160,8 @@ def _marks_of(node: Object) -> Iterator[str]:
         yield str(use.value)
     for key in ("type", "role", "state", "code", "classifier", "coding"):
         child = node.entries.get(key)
-        for code in _codes(child) if child is not None else ():
-            yield code
+        if child is not None:
+            yield from _codes(child)
 
 
 def _codes(node: Node) -> Iterator[str]:

@@ -29,6 +29,7 @@ class Mapper:
         contacts: False leaves out the names, phones and e-mails of contacts, and says how many values that were.
 
     Raises MappingError, with file and line, if a mapping file is wrong.
+
     """
 
     def __init__(self, *, mappings: str | Path | None = None, contacts: bool = True, registry: str = "ctgov") -> None:
@@ -47,6 +48,7 @@ class Mapper:
             skip: references (``b"Location/…"``) of shared resources that need not be made again.
 
         Raises InputError if the record cannot be mapped because it has not been checked.
+
         """
         data, issues = record.data, list(record.issues)
         if self._withheld is not None:
@@ -76,6 +78,7 @@ class Mapper:
                 was read, are issues.
 
         Raises RestoreError if there is no study, more than one, or something that is not FHIR-shaped.
+
         """
         index = as_index(resources)
         mains = index.of_type.get(self.mapping.files[self.mapping.main].resource, [])
@@ -86,7 +89,9 @@ class Mapper:
             raise RestoreError(Issue(severity="error", code="no-single-study", message=message, hint=hint))
         return self._restored(mains[0], index, verify=verify)
 
-    def restore_all(self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Iterator[Record]:
+    def restore_all(
+        self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False
+    ) -> Iterator[Record]:
         """The records of all studies among the resources, in their order. Raises RestoreError as `restore` does."""
         index = as_index(resources)
         for main in index.of_type.get(self.mapping.files[self.mapping.main].resource, ()):

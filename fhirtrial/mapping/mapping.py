@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,9 +13,9 @@ from fhirtrial.definitions import Definitions
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.walk import paths_of
+from fhirtrial.mapping.checks import check_links, check_places
 from fhirtrial.mapping.ledger import Place, places
-from fhirtrial.mapping.nodes import Each, Line, Node, Otherwise, ResourceFile, When, children
+from fhirtrial.mapping.nodes import Line, ResourceFile
 from fhirtrial.mapping.parser import Parser
 from fhirtrial.mapping.scope import Scope
 from fhirtrial.prefixes import load_prefixes
@@ -78,9 +77,9 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
         if name in parsed:
             seen = parsed[name].scope
             if seen is not None and seen != scope.at:
+                here, there = ".".join(scope.at) or "the record", ".".join(seen) or "the record"
                 raise MappingError(
-                    f"{name} is used for {'.'.join(scope.at) or 'the record'} here and for {'.'.join(seen) or 'the record'} "
-                    "elsewhere: only a shared file may be used in several places",
+                    f"{name} is used for {here} here and for {there} elsewhere: only a shared file may be used twice",
                     file=line.file,
                     line=line.number,
                 )
@@ -99,7 +98,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     order = {name: parsed[name] for name in documents if name in parsed}
     if unused := [name for name in documents if name not in parsed]:
         raise MappingError(f"no other file uses this one; reach it from {main}", file=f"{registry}/{unused[0]}.yaml")
-    check_references(order)
+    check_links(order)
     found = tuple(places(order, (main, *beside)))
     check_places(found, schema, order)
     return Mapping(
@@ -122,77 +121,3 @@ def resource_documents(files: MappingFiles, registry: str) -> dict[str, yaml.Nod
         if name not in NOT_RESOURCES:
             documents[name] = compose(files.read_bytes(file), file)
     return documents
-
-
-def check_references(files: dict[str, ResourceFile]) -> None:
-    """What ``ref … with`` hands on are facts of the shared file, and shared files see nothing else."""
-    for file in files.values():
-        for path in paths_of(file.body, deep=True):
-            if file.identity.shared and path.root:
-                raise MappingError(
-                    "a shared file may use nothing but the facts of its identity: `$$` is none",
-                    file=path.line.file,
-                    line=path.line.number,
-                )
-
-
-def check_places(found: tuple[Place, ...], schema: Schema, files: dict[str, ResourceFile]) -> None:
-    """Each field that is not left out has one two-way place, or several under different ``when``s."""
-    by_path: dict[str, list[Place]] = defaultdict(list)
-    for place in found:
-        if place.way != "copy":
-            by_path[place.path].append(place)
-    for path, here in by_path.items():
-        plain_places = [place for place in here if place.way == "two-way"]
-        if len({(place.element, place.line) for place in plain_places}) > 1 or (
-            plain_places and len(plain_places) < len(here)
-        ):
-            first, second = here[0], here[-1]
-            raise MappingError(
-                f"{path} is read back here and in line {first.line.number} ({first.line}): one of them must be `also`",
-                file=second.line.file,
-                line=second.line.number,
-            )
-    named: dict[str, set[Any]] = defaultdict(set)
-    others: set[str] = set()
-    lines: dict[str, Line] = {}
-    for file in files.values():
-        for node, at in _with_places(file.body, ".".join(file.scope or ())):
-            path = ".".join(filter(None, [at, *node.path.keys]))
-            lines.setdefault(path, node.line)
-            if isinstance(node, When):
-                named[path].add(node.value)
-            else:
-                others.add(path)
-    leaves = {leaf.path.replace("[]", ""): leaf for leaf in schema.leaves()}
-    for path, values in named.items():
-        leaf = leaves.get(path)
-        if leaf is None or path in others or {True, False} <= values or values == {None}:
-            continue
-        if any(place.way == "two-way" and place.path.replace("[]", "") == path for place in found):
-            continue
-        raise MappingError(
-            f"{path} is read under `when` only: a value that none of them names would be lost; add an `otherwise`",
-            file=lines[path].file,
-            line=lines[path].number,
-        )
-    for leaf in schema.leaves():
-        whole = leaf.path.removesuffix("[]")
-        if not leaf.left_out and not any(path.removesuffix("[]") == whole for path in by_path):
-            raise MappingError(
-                f"no line reads {leaf.path} back: map it, or say in left-out.yaml why not",
-                file=next(iter(files.values())).line.file,
-            )
-
-
-def _with_places(node: Node, at: str) -> list[tuple[When | Otherwise, str]]:
-    found: list[tuple[When | Otherwise, str]] = []
-    if isinstance(node, When | Otherwise):
-        found.append((node, at))
-    if isinstance(node, Each):
-        keys = getattr(node.source, "keys", ())
-        at = ".".join(filter(None, [at, *keys]))
-    for child in children(node):
-        found += _with_places(child, at)
-    return found
-

@@ -127,6 +127,7 @@ class Reference:
     file: str
     binds: dict[str, Path | Copy] | None
     at: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +137,7 @@ class Canonical:
     line: Line
     file: str
     at: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,8 +238,3 @@ def is_two_way(node: Node) -> bool:
     if isinstance(node, Many):
         return any(map(is_two_way, node.items))
     return True
-
-
-def is_absent_when(node: Node) -> bool:
-    """Whether a node may have no value (a constant always has one)."""
-    return not is_constant(node)

@@ -14,9 +14,9 @@ import yaml
 
 from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions, Element
-from fhirtrial.errors import MappingError
 from fhirtrial.functions import FUNCTIONS
 from fhirtrial.issue import nearest
+from fhirtrial.mapping.members import Members
 from fhirtrial.mapping.nodes import (
     Canonical,
     Coded,
@@ -37,21 +37,9 @@ from fhirtrial.mapping.nodes import (
     is_constant,
 )
 from fhirtrial.mapping.scope import Scope
+from fhirtrial.mapping.words import HEAD, IDENTITY, WORDS, word_of
 from fhirtrial.prefixes import expand
-from fhirtrial.strict_yaml import line_of, scalar
-
-# What a node may consist of, by the word that makes it what it is.
-WORDS: dict[str, frozenset[str]] = {
-    "also": frozenset({"also", "call", "by"}),
-    "from": frozenset({"from", "call", "by"}),
-    "coded": frozenset({"coded", "by", "at"}),
-    "each": frozenset({"each", "make", "at"}),
-    "when": frozenset({"when", "make", "at"}),
-    "otherwise": frozenset({"otherwise", "make", "at"}),
-    "canonical": frozenset({"canonical", "at"}),
-}
-HEAD = frozenset({"resource", "identity", "canonical", "body"})
-IDENTITY = frozenset({"kind", "of", "shared", "readable"})
+from fhirtrial.strict_yaml import scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +54,7 @@ class Where:
     many: bool = False
 
 
-class Parser:
+class Parser(Members):
     """Reads the nodes of one mapping file."""
 
     def __init__(
@@ -79,7 +67,7 @@ class Parser:
         known_files: frozenset[str],
         root: Scope,
     ) -> None:
-        self.file = file
+        super().__init__(file)
         self.definitions = definitions
         self.tables = tables
         self.prefixes = prefixes
@@ -121,7 +109,7 @@ class Parser:
         declared = body.entries.pop("resourceType", None)
         if not isinstance(declared, Constant) or declared.value != resource:
             raise self.error(top["body"], f"`body` must begin with `resourceType: {resource}`")
-        made = {"id", *(() if identity.bare or identity.readable and identity.kind == "study" else ("identifier",))}
+        made = {"id", *(() if identity.bare or (identity.readable and identity.kind == "study") else ("identifier",))}
         if clash := made & body.entries.keys():
             raise self.error(top["body"], f"{', '.join(sorted(clash))}: made from `identity`, not written here")
         return ResourceFile(
@@ -142,8 +130,9 @@ class Parser:
             return self.leaf(node, where)
         if isinstance(node, yaml.SequenceNode):
             raise self.error(node, f"{where.name} takes one value, not a list")
-        word = self.word(node)
+        word = word_of(node)
         if word is None:
+            assert isinstance(node, yaml.MappingNode)
             return self.object(node, where)
         entries = self.members(node, f"a node with `{word}`", WORDS[word])
         if "at" in entries:
@@ -215,7 +204,7 @@ class Parser:
             if not items:
                 raise self.error(node, f"{element.path} must not be empty")
             return Many(self.line(node), element.type, items)
-        found = self.node(node, where) if self.word(node) in {"from", "also"} else None
+        found = self.node(node, where) if word_of(node) in {"from", "also"} else None
         if found is None:
             raise self.error(node, f"{element.path} repeats: write a list")
         return found
@@ -267,7 +256,7 @@ class Parser:
         make = self.needed(node, entries, "each", "make")
         source: Path | Copy | Through
         if isinstance(entries["each"], yaml.MappingNode):
-            word = self.word(entries["each"])
+            word = word_of(entries["each"])
             if word not in {"also", "from"}:
                 raise self.error(node, "`each` takes a path, `also` or `from`")
             inner = self.node(entries["each"], Where("", None, (), where.scope, "each"))
@@ -305,7 +294,7 @@ class Parser:
             raise self.error(node, f"`canonical` makes a canonical; {where.name} is a {where.type}")
         file = self.other_file(entries["canonical"])
         self.calls.append((file, where.scope.entered(), self.line(node)))
-        return Canonical(self.line(node), file, where.scope.inner)
+        return Canonical(self.line(node), file, where.scope.inner, where.targets)
 
     def reference(self, node: yaml.Node, words: dict[str, yaml.Node], where: Where) -> Reference:
         """``ref`` and ``with`` in a Reference."""
@@ -321,7 +310,7 @@ class Parser:
                     raise self.error(value, "`with` hands on a path or `also`")
                 binds[name] = bound
         self.calls.append((file, where.scope.entered(), self.line(node)))
-        return Reference(self.line(node), file, binds, where.scope.inner)
+        return Reference(self.line(node), file, binds, where.scope.inner, where.targets)
 
     # ------------------------------------------------------------ helpers
 
@@ -334,11 +323,11 @@ class Parser:
             entries = {key.value: value for key, value in node.value}
             if isinstance(at := entries.get("at"), yaml.ScalarNode):
                 scope = scope.below(self.path(at, scope, "").keys)
-            if self.word(node) == "when" and isinstance(entries["when"], yaml.MappingNode):
+            if word_of(node) == "when" and isinstance(entries["when"], yaml.MappingNode):
                 for key, value in entries["when"].value:
                     keys = scope.at + self.path(key, scope, "").keys
                     self.whens.setdefault(keys, []).append(scalar(value))
-            if self.word(node) == "each" and isinstance(entries["each"], yaml.ScalarNode):
+            if word_of(node) == "each" and isinstance(entries["each"], yaml.ScalarNode):
                 scope = scope.each(self.path(entries["each"], scope, ""))
             for value in entries.values():
                 self.collect_whens(value, scope)
@@ -386,53 +375,9 @@ class Parser:
             raise self.error(node, f"no mapping file {name!r}; {nearest(name, self.known_files) or 'none like it'}")
         return name
 
-    def word(self, node: yaml.Node) -> str | None:
-        """The word that makes an object a node of its own, if it has one."""
-        if not isinstance(node, yaml.MappingNode):
-            return None
-        keys = {key.value for key, _ in node.value}
-        # `when` is also an element of Timing.repeat, and `canonical` could be one: a word needs its company.
-        return next((word for word in WORDS if word in keys and (word != "when" or "make" in keys)), None)
-
-    def needed(self, node: yaml.Node, entries: dict[str, yaml.Node], word: str, other: str) -> yaml.Node:
-        if other not in entries:
-            raise self.error(node, f"`{word}` needs `{other}`")
-        return entries[other]
-
-    def members(self, node: yaml.Node, what: str, known: frozenset[str] | None) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self.error(node, f"{what} must be an object")
-        for key, _ in node.value:
-            if known is not None and key.value not in known:
-                hint = nearest(key.value, known) or f"known: {', '.join(sorted(known))}"
-                raise self.error(key, f"`{key.value}` means nothing in {what}; {hint}")
-        return {key.value: value for key, value in node.value}
-
-    def items(self, node: yaml.Node) -> list[yaml.Node]:
-        return list(node.value) if isinstance(node, yaml.SequenceNode) else [node]
-
-    def text(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode) or not isinstance(value := scalar(node), str):
-            raise self.error(node, "text is wanted here")
-        return value
-
-    def flag(self, members: dict[str, yaml.Node], name: str) -> bool:
-        if name not in members:
-            return False
-        value = scalar(members[name]) if isinstance(members[name], yaml.ScalarNode) else None
-        if not isinstance(value, bool):
-            raise self.error(members[name], f"`{name}` is true or false")
-        return value
-
     def no_element(self, name: str, type_name: str) -> str:
         known = self.definitions.elements(type_name)
         return f"{name!r} is no element of {type_name}; {nearest(name, known) or 'see its page'}"
-
-    def line(self, node: yaml.Node) -> Line:
-        return Line(self.file, line_of(node))
-
-    def error(self, node: yaml.Node, message: str) -> MappingError:
-        return MappingError(message, file=self.file, line=line_of(node))
 
 
 def is_constant_object(entries: dict[str, Node], reference: Reference | None) -> bool:

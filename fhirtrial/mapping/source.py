@@ -60,7 +60,7 @@ class Source:
         text = self.text
         names = dict(self.names)
         exec(compile(text, title, "exec"), names)  # the source is made from checked nodes, constants through repr()
-        linecache.cache[title] = (len(text), None, text.splitlines(True), title)
+        linecache.cache[title] = (len(text), None, text.splitlines(keepends=True), title)
         return names
 
 

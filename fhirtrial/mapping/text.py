@@ -39,11 +39,11 @@ def member(key: str) -> bytes:
 
 
 def joined(pieces: tuple[Piece, ...]) -> str:
-    """
+    r"""
     The expression that puts pieces together, neighbouring known text at once.
 
     >>> joined((b'{"a":', b'[', "value", b"]}"))
-    'b\\'{"a":[\\' + value + b\\']}\\''
+    'b\'{"a":[\' + value + b\']}\''
     """
     merged: list[Piece] = []
     for piece in pieces:

@@ -53,7 +53,7 @@ def paths_of(node: Node, *, deep: bool = False) -> list[Path]:
     if isinstance(node, When | Otherwise):
         return [node.path, *paths_of(node.make, deep=deep)]
     if isinstance(node, Canonical):
-        return [Path(node.line, (*node.at, ""), False)]
+        return [Path(node.line, (*node.at, ""), root=False)]
     if isinstance(node, Many):
         return [path for item in node.items for path in paths_of(item, deep=deep)]
     found: list[Path] = []
@@ -64,7 +64,7 @@ def paths_of(node: Node, *, deep: bool = False) -> list[Path]:
         if node.reference is not None:
             binds = node.reference.binds
             if binds is None:
-                found.append(Path(node.reference.line, (*node.reference.at, ""), False))
+                found.append(Path(node.reference.line, (*node.reference.at, ""), root=False))
             else:
                 found += [path for bound in binds.values() for path in paths_of(bound)]
     return found
