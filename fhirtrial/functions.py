@@ -23,22 +23,27 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A named function, its inverse if it has one, and how many tables (``by``) both take after the values."""
+    """
+    A named function, its inverse if it has one, and how many tables (``by``) both take after the values.
+
+    ``doubt`` gives, of the same values, one sentence if they contradict each other, else None.
+    """
 
     name: str
     forth: Callable[..., Json]
     back: Callable[..., Json] | None
     tables: int
+    doubt: Callable[..., str | None] | None
 
 
 FUNCTIONS: dict[str, Function] = {}
 
 
 def _named(
-    back: Callable[..., Json] | None = None, *, tables: int = 0
+    back: Callable[..., Json] | None = None, *, tables: int = 0, doubt: Callable[..., str | None] | None = None
 ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
     def add(forth: Callable[..., Json]) -> Callable[..., Json]:
-        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables)
+        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt)
         return forth
 
     return add
@@ -104,7 +109,23 @@ def ages_of_ranges(ranges: list[Json]) -> tuple[str | None, str | None]:
     return low, high
 
 
-@_named(ages_of_ranges)
+def ages_contradict(minimum: str | None, maximum: str | None) -> str | None:
+    """
+    What is wrong with two age limits.
+
+    >>> ages_contradict("70 Years", "18 Years")
+    'the lowest age, 70 Years, is above the highest, 18 Years'
+    >>> ages_contradict("6 Months", "3 Years")
+    """
+    low, high = (quantity(age) if age is not None else {} for age in (minimum, maximum))
+    if "value" not in low or "value" not in high:
+        return None
+    if low["value"] * DAYS[low["code"]] <= high["value"] * DAYS[high["code"]]:
+        return None
+    return f"the lowest age, {minimum}, is above the highest, {maximum}"
+
+
+@_named(ages_of_ranges, doubt=ages_contradict)
 def age_ranges(minimum: str | None, maximum: str | None) -> list[Json] | None:
     """
     The ages as one Range, or as two where one range would break rng-2 (low ≤ high, comparable).

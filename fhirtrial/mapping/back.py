@@ -29,7 +29,7 @@ from fhirtrial.mapping.nodes import (
     is_two_way,
 )
 from fhirtrial.mapping.source import Source
-from fhirtrial.mapping.walk import python_name
+from fhirtrial.mapping.walk import leaf_path, python_name
 
 
 @dataclass(slots=True)
@@ -320,19 +320,32 @@ class Back:
             self.element = f"{outer}.{key}"
             name = source.fresh(key)
             if beside(child):
-                source.add(f"{name} = {value}.get({key!r}) if '_{key}' not in {value} else run.said({value}, {key!r})")
-            else:
-                source.add(f"{name} = {value}.get({key!r})")
-            if isinstance(child, Through) and beside(child):
-                # A value that the function could not take stands beside the element as it was.
-                with source.block(f"if '_{key}' in {value} and {name} is not None and {key!r} not in {value}:"):
-                    self.set(child.own[0].keys, name, item, child)
-                with source.block(f"elif {name} is not None:"):
-                    self.node(child, name, item)
+                self.said(node, key, child, name, value, item)
                 continue
+            source.add(f"{name} = {value}.get({key!r})")
             with source.block(f"if {name} is not None:"):
                 self.node(child, name, item)
         self.element = outer
+
+
+    def said(self, node: Object, key: str, child: Node, name: str, value: str, item: Item) -> None:
+        """An element that may hold less than the record had: what stands beside it, or instead of it, comes first."""
+        source = self.source
+        raw = source.fresh("raw")
+        if node.type == "Extension" and key.startswith("value"):
+            source.add(f"{name} = {value}.get({key!r})")
+            source.add(f"{raw} = None if {name} is not None or 'extension' not in {value} else run.inside({value})")
+        else:
+            source.add(f"{name} = {value}.get({key!r})")
+            source.add(f"{raw} = run.beside({value}, {key!r}) if '_{key}' in {value} else None")
+        path = leaf_path(child)
+        assert path is not None
+        with source.block(f"if {raw} is not None:"):
+            self.node(path, raw, item)
+            if isinstance(child, When) and child.value is not None:
+                self.set(child.path.keys, repr(child.value), item, child, doubtful=True)
+        with source.block(f"elif {name} is not None:"):
+            self.node(child, name, item)
 
 
 def reads_back(reference: Reference) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from fhirtrial.codes import Table
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.forth_run import show
-from fhirtrial.mapping.verbatim import said_beside
+from fhirtrial.mapping.verbatim import said_beside, said_inside
 
 Find = Callable[[str], dict[str, Any] | None]
 """Of a reference or a canonical: the resource, or None."""
@@ -35,9 +35,13 @@ class BackRun:
         issue = Issue(severity=severity, code=code, message=message, path=path, mapping=mapping, hint=hint)
         self.issues.append(issue)
 
-    def said(self, target: dict[str, Any], key: str) -> Any:
-        """A value as the record had it, where something stands beside the element."""
+    def beside(self, target: dict[str, Any], key: str) -> Any:
+        """The value that stands beside an element, unless the element was edited since; None if none does."""
         return said_beside(target, key, self.verbatim_url)
+
+    def inside(self, extension: dict[str, Any]) -> Any:
+        """The value that an extension carries instead of its own; None if it does not."""
+        return said_inside(extension, self.verbatim_url)
 
     def follow(self, reference: dict[str, Any], wanted: str, path: str, mapping: str) -> dict[str, Any] | None:
         """The resource that a Reference points at; what is missing or of another kind is an issue."""
@@ -77,7 +81,7 @@ class BackRun:
         for coding in codings:
             system = coding.get("system")
             if system == own:
-                mine = self.said(coding, "code") if "_code" in coding else coding.get("code")
+                mine = self.beside(coding, "code") if "_code" in coding else coding.get("code")
             elif system in systems and theirs is None:
                 theirs = (system, coding.get("code"))
         if theirs is None or table.outside.get(mine) == theirs:  # type: ignore[arg-type]

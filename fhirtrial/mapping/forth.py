@@ -17,13 +17,13 @@ import orjson
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import forth_run, verbatim
 from fhirtrial.mapping.forth_frame import Frame
-from fhirtrial.mapping.forth_nodes import NodeWriter
+from fhirtrial.mapping.forth_objects import ObjectWriter
 from fhirtrial.mapping.nodes import ResourceFile
 from fhirtrial.mapping.text import Piece, member
 from fhirtrial.mapping.walk import paths_of, python_name
 
 
-class Forth(NodeWriter):
+class Forth(ObjectWriter):
     """Writes the functions of all files into one source."""
 
     def __init__(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from fhirtrial.codes import Table
-from fhirtrial.definitions import Definitions, Element
+from fhirtrial.definitions import Definitions
 from fhirtrial.mapping.forth_frame import Frame, Lookups
 from fhirtrial.mapping.forth_run import coding_texts, own_texts
-from fhirtrial.mapping.marks import bones
 from fhirtrial.mapping.nodes import (
     Canonical,
     Coded,
@@ -28,9 +24,9 @@ from fhirtrial.mapping.nodes import (
     constant_value,
     is_constant,
 )
-from fhirtrial.mapping.text import Piece, Text, constant, joined, member
+from fhirtrial.mapping.text import Piece, Text, constant
 from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
-from fhirtrial.mapping.walk import leaf_path, paths_of, python_name
+from fhirtrial.mapping.walk import paths_of, python_name
 
 
 class NodeWriter(Lookups):
@@ -53,6 +49,26 @@ class NodeWriter(Lookups):
         self._texts: dict[tuple[int, bool], str] = {}
 
     # ------------------------------------------------------------ nodes
+
+    def _object(self, node: Object, frame: Frame) -> Text:
+        place = self.common_place(node, frame)
+        return self.guarded(node, place, frame, node.line) if place else self.object(node, frame, ())
+
+    def object(self, node: Object, frame: Frame, head: tuple[Piece, ...]) -> Text:
+        """An object, ``head`` before its elements."""
+        raise NotImplementedError
+
+    def common_place(self, node: Object, frame: Frame) -> str:
+        """The variable of the object that all paths of a node lie in, if looking there first saves looking for each."""
+        paths = [path.keys for path in paths_of(node)]
+        if frame.facts or len(set(paths)) < 2 or any(path.root for path in paths_of(node)):
+            return ""
+        place = paths[0][:-1]
+        while any(keys[: len(place)] != place for keys in paths):
+            place = place[:-1]
+        if len(place) < 2 or place in frame.guarded:
+            return ""
+        return frame.objects.get(place, "")
 
     def node(self, node: Node, frame: Frame) -> Text:
         """The text of a node, after the lines that compute it."""
@@ -89,6 +105,12 @@ class NodeWriter(Lookups):
         made = self.source.fresh(node.function.name)
         there = " or ".join(f"{name} is not None" for name in own)
         self.source.add(f"{made} = {function}({arguments}) if {there} else None", node.line)
+        if node.function.doubt is not None:
+            doubt = self.source.fresh("doubt")
+            self.source.add(f"{doubt} = {self.source.name(node.function.doubt, doubt)}({arguments})")
+            with self.source.block(f"if {doubt} is not None:"):
+                path = frame.path(node.sources[0].keys)
+                self.source.add(f"run.say('warning', 'contradiction', {doubt}, {path}, {str(node.line)!r})")
         return made
 
     def _coded(self, node: Coded, frame: Frame) -> Text:
@@ -225,122 +247,6 @@ class NodeWriter(Lookups):
             for text in texts:
                 self.append(made, text)
         return Text((b"[", f"b','.join({made})", b"]"), made)
-
-    # ------------------------------------------------------------ objects
-
-    def _object(self, node: Object, frame: Frame) -> Text:
-        place = self.common_place(node, frame)
-        return self.guarded(node, place, frame, node.line) if place else self.object(node, frame, ())
-
-    def common_place(self, node: Object, frame: Frame) -> str:
-        """The variable of the object that all paths of a node lie in, if looking there first saves looking for each."""
-        paths = [path.keys for path in paths_of(node)]
-        if frame.facts or len(set(paths)) < 2 or any(path.root for path in paths_of(node)):
-            return ""
-        place = paths[0][:-1]
-        while any(keys[: len(place)] != place for keys in paths):
-            place = place[:-1]
-        if len(place) < 2 or place in frame.guarded:
-            return ""
-        return frame.objects.get(place, "")
-
-    def object(self, node: Object, frame: Frame, head: tuple[Piece, ...]) -> Text:
-        """An object: there if a value is found for anything in it; its constants first, ``head`` before them."""
-        fixed = {key: constant_value(child) for key, child in node.entries.items() if is_constant(child)}
-        start: tuple[Piece, ...] = (b"{", *head)
-        if fixed:
-            start = (*start, b"," if head else b"", constant(fixed)[1:-1])
-        parts: list[tuple[str, Any, Text]] = []
-        if node.reference is not None:
-            parts.append(("reference", None, self.reference(node.reference, frame)))
-        parts += [(key, child, self.node(child, frame)) for key, child in node.entries.items() if key not in fixed]
-        at = ""
-        if node.at is not None and any(path.root for path in paths_of(node)):
-            at = f"{self.read(node.at, frame)} is not None"
-        if len(parts) == 1 and not at and not isinstance(parts[0][1], Through):
-            ((key, child, text),) = parts
-            comma = b"," if len(start) > 1 else b""
-            return Text((*start, *self.member(key, child, text, frame, comma), b"}"), text.test)
-        return self.gathered(node, frame, start, parts, at)
-
-    def gathered(
-        self, node: Object, frame: Frame, start: tuple[Piece, ...], parts: list[tuple[str, Any, Text]], at: str
-    ) -> Text:
-        """An object of several parts: each adds its member, with a comma before it, if it is there."""
-        source = self.source
-        made = source.fresh("members")
-        large = len(parts) > 8  # bytes grow by copying
-        source.add(f"{made} = []" if large else f"{made} = b''", node.line)
-        for key, child, text in parts:
-            add = joined(self.member(key, child, text, frame, b","))
-            with source.block(f"if {text.test}:"):
-                source.add(f"{made}.append({add})" if large else f"{made} += {add}")
-            if isinstance(child, Through) and len(child.own) == 1:
-                raw = self.read(child.own[0], frame)
-                with source.block(f"elif {raw} is not None:"):
-                    refused = joined((b",", self.refused(key, raw, child, frame)))
-                    source.add(f"{made}.append({refused})" if large else f"{made} += {refused}")
-        whole = f"b''.join({made})" if large else made
-        pieces: tuple[Piece, ...] = (*start, whole, b"}") if len(start) > 1 else (*start, f"{whole}[1:]", b"}")
-        if not at and not any(self.to_complete(node, parts)):
-            return Text(pieces, made)
-        finish = self.source.fresh("object")
-        source.add(f"{finish} = None")
-        with source.block(f"if {made}{f' and {at}' if at else ''}:"):
-            self.complete(made, node, parts, frame, large=large)
-            source.add(f"{finish} = {joined(pieces)}")
-        return Text((finish,), f"{finish} is not None")
-
-    def to_complete(
-        self, node: Object, parts: list[tuple[str, Any, Text]]
-    ) -> Iterator[tuple[Any, Text, tuple[str, Any] | None, Element | None]]:
-        """The parts of which something is to be said even where they are not there: a constant, or that they lack."""
-        required = {element.name: element for element in self.definitions.required(node.type) if not element.choice}
-        for key, child, text in parts:
-            bone = bones(child) if isinstance(child, Many | Object) else None
-            if bone is not None or key in required:
-                yield child, text, None if bone is None else (key, bone), required.get(key)
-
-    def complete(
-        self, made: str, node: Object, parts: list[tuple[str, Any, Text]], frame: Frame, *, large: bool
-    ) -> None:
-        """What else belongs to an object that is there: constants of parts that are not, and what FHIR requires."""
-        for child, text, bone, element in self.to_complete(node, parts):
-            if bone is not None:
-                added = repr(b"," + member(bone[0]) + constant(bone[1]))
-            else:
-                assert element is not None
-                added = self.absent(element, child, frame)
-            test = f"not ({text.test})"
-            if isinstance(child, Through):
-                test += f" and {self.read(child.own[0], frame)} is None"
-            with self.source.block(f"if {test}:"):
-                self.source.add(f"{made}.append({added})" if large else f"{made} += {added}")
-
-    def absent(self, element: Element, child: Node, frame: Frame) -> str:
-        shape = "many" if element.many else "primitive" if self.definitions.is_primitive(element.type) else "object"
-        path = leaf_path(child)
-        keys = path.keys if path else ()
-        return f"run.absent({element.name!r}, {shape!r}, {element.path!r}, {frame.path(keys)}, {str(child.line)!r})"
-
-    def member(self, key: str, child: Any, text: Text, frame: Frame, comma: bytes) -> tuple[Piece, ...]:
-        """A member of an object: the element's name and its text, or what carries a value that FHIR refuses."""
-        path = leaf_path(child)
-        name = (comma + member(key), *text.pieces)
-        if path is None or path.root or isinstance(child, Through):
-            return name
-        fits = self.fitting.get(path.type)
-        if fits is None or not isinstance(child, Path):
-            return name
-        raw = self.read(path, frame)
-        refused = joined((comma, self.refused(key, raw, child, frame)))
-        return (f"({joined(name)} if {fits.format(raw)} else {refused})",)
-
-    def refused(self, key: str, raw: str, child: Any, frame: Frame) -> str:
-        path = leaf_path(child)
-        assert path is not None
-        fhir_type = path.type if isinstance(child, Path) else ""  # of what a function made nothing stays in the element
-        return f"run.refuse({key!r}, {raw}, {fhir_type!r}, {frame.path(path.keys)}, {str(child.line)!r})"
 
 
 def inside(listed: Text) -> Text:

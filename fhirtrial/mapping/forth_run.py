@@ -11,7 +11,7 @@ import orjson
 from fhirtrial.codes import Coding, Table
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue, nearest
-from fhirtrial.mapping.verbatim import ABSENT, beside, is_code
+from fhirtrial.mapping.verbatim import ABSENT, beside, inside, is_code
 
 EMPTY: dict[str, Any] = {}
 NOTHING: frozenset[bytes] = frozenset()
@@ -46,8 +46,13 @@ class ForthRun:
         """The members that carry a value which its FHIR type cannot hold: beside the element, not in it."""
         reason = why or (f"is no FHIR {fhir_type}" if fhir_type else "has no form in FHIR")
         message = f"{show(value)} {reason}: carried beside the element"
-        self.say("information", "not-fhir", message, path, mapping)
+        self.say(*(("warning", "contradiction") if why else ("information", "not-fhir")), message, path, mapping)
         return orjson.dumps(beside(key, value, fhir_type, self.verbatim_url))[1:-1]
+
+    def refuse_inside(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> bytes:
+        """The same within an extension, which holds either a value or extensions (ext-1): instead of the value."""
+        self.refuse(key, value, fhir_type, path, mapping, why)
+        return orjson.dumps(inside(value, self.verbatim_url))[1:-1]
 
     def absent(self, key: str, shape: str, element: str, path: str, mapping: str) -> bytes:
         """The member that says that an element which FHIR requires is not in the record."""

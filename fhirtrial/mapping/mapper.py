@@ -14,6 +14,7 @@ from fhirtrial.issue import Issue
 from fhirtrial.mapping.engine import Engine
 from fhirtrial.mapping.forth_run import NOTHING
 from fhirtrial.mapping.mapping import Mapping, load_mapping
+from fhirtrial.mapping.older import with_official_identifier
 from fhirtrial.mapping.verify import verify_back, verify_forth
 from fhirtrial.mapping.withhold import Withheld
 from fhirtrial.record import Origin, Record
@@ -105,12 +106,14 @@ class Mapper:
             if points_at(resource, main, index)
         ]
         place = f"{main.get('resourceType')}/{main.get('id', '?')}"
+        study, older = with_official_identifier(main, self.mapping)
         try:
-            data, found = self.engine.back(main, beside, index.find)
+            data, found = self.engine.back(study, beside, index.find)
         except (TypeError, AttributeError, KeyError, ValueError) as error:
             message = f"the resources are not FHIR-shaped: {error}"
             issue = Issue(severity="error", code="not-fhir-shaped", message=message, place=place)
             raise RestoreError(issue) from error
+        found += older
         for beside_name in self.mapping.beside:
             if not any(resource["resourceType"] == self.mapping.files[beside_name].resource for resource in beside):
                 resource_type = self.mapping.files[beside_name].resource

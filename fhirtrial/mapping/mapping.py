@@ -39,6 +39,7 @@ class Mapping:
     schema: Schema
     definitions: Definitions
     prefixes: PrefixMap
+    older_systems: tuple[str, ...]
     places: tuple[Place, ...]
 
     @property
@@ -109,6 +110,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
         schema=schema,
         definitions=definitions,
         prefixes=prefixes,
+        older_systems=tuple(head.get("older_systems", ())),
         places=found,
     )
 

@@ -52,13 +52,15 @@ def is_date(value: str) -> bool:
     return found[2] is None or int(found[2]) <= monthrange(int(value[:4]), int(found[1]))[1]
 
 
-def is_later(start: str, end: str) -> bool:
+def is_later(start: str | None, end: str) -> bool:
     """
     Whether a period would end before it starts, at the precision that both have.
 
-    >>> is_later("2020-01-15", "2020-01"), is_later("2020-02", "2020-01-31")
-    (False, True)
+    >>> is_later("2020-01-15", "2020-01"), is_later("2020-02", "2020-01-31"), is_later("May", "2020")
+    (False, True, False)
     """
+    if start is None or start <= end or not is_date(start) or not is_date(end):
+        return False
     shared = min(len(start), len(end))
     return start[:shared] > end[:shared]
 
@@ -100,27 +102,30 @@ def allowed_part(fhir_type: str, value: Any) -> str | None:
 def beside(key: str, value: Any, fhir_type: str, url: str) -> dict[str, Any]:
     """The members that carry a refused value: what FHIR allows of it in the element, all of it in its extension."""
     legal = allowed_part(fhir_type, value)
-    kept = base64.b64encode(orjson.dumps(value)).decode("ascii")
-    said = {f"_{key}": {"extension": [{"url": url, "valueBase64Binary": kept}]}}
+    said = {f"_{key}": inside(value, url)}
     return said if legal is None else {key: legal, **said}
 
 
+def inside(value: Any, url: str) -> dict[str, Any]:
+    """The extension that carries a refused value."""
+    kept = base64.b64encode(orjson.dumps(value)).decode("ascii")
+    return {"extension": [{"url": url, "valueBase64Binary": kept}]}
+
+
 def said_beside(target: dict[str, Any], key: str, url: str) -> Any:
-    """The value of an element as the record had it: what stands beside it, if something does, else the element."""
-    beside = target.get(f"_{key}")
-    if isinstance(beside, dict):
-        for extension in beside.get("extension", ()):
-            if extension.get("url") == url:
-                try:
-                    kept = orjson.loads(base64.b64decode(extension["valueBase64Binary"], validate=True))
-                except (KeyError, TypeError, ValueError):
-                    continue  # not as we write it: what the element says counts
-                if target.get(key) in (None, _allowed_of(kept, key, target)):
-                    return kept
-    return target.get(key)
-
-
-def _allowed_of(kept: Any, key: str, target: dict[str, Any]) -> Any:
-    """The element's value if nobody has edited it since; an edited element wins over what stands beside it."""
+    """The value that stands beside an element, unless somebody has edited the element since; None if none does."""
+    kept = said_inside(target.get(f"_{key}"), url)
     now = target.get(key)
-    return now if now in {allowed_part("string", kept), allowed_part("uri", kept)} else None
+    edited = now is not None and now not in {allowed_part("string", kept), allowed_part("uri", kept)}
+    return None if edited else kept
+
+
+def said_inside(holder: Any, url: str) -> Any:
+    """The value that an extension carries; None if there is none, or if it is not as we write it."""
+    for extension in holder.get("extension", ()) if isinstance(holder, dict) else ():
+        if extension.get("url") == url:
+            try:
+                return orjson.loads(base64.b64decode(extension["valueBase64Binary"], validate=True))
+            except (KeyError, TypeError, ValueError):
+                return None
+    return None
