@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping.forth_frame import Frame, Lookups
@@ -29,7 +31,7 @@ from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
 from fhirtrial.mapping.walk import paths_of, python_name
 
 
-class NodeWriter(Lookups):
+class NodeWriter(Lookups, ABC):
     """
     Writes what makes the JSON text of nodes.
 
@@ -54,9 +56,9 @@ class NodeWriter(Lookups):
         place = self.common_place(node, frame)
         return self.guarded(node, place, frame, node.line) if place else self.object(node, frame, ())
 
+    @abstractmethod
     def object(self, node: Object, frame: Frame, head: tuple[Piece, ...]) -> Text:
         """An object, ``head`` before its elements."""
-        raise NotImplementedError
 
     def common_place(self, node: Object, frame: Frame) -> str:
         """The variable of the object that all paths of a node lie in, if looking there first saves looking for each."""
@@ -214,7 +216,7 @@ class NodeWriter(Lookups):
             given = {name: self.value(bound, frame) for name, bound in node.binds.items()}
             names = [".".join(path.keys) for path in self.files[node.file].identity.of]
             arguments = [given.get(name, "None") for name in names]
-            sources = {name: (bound if isinstance(bound, Path) else bound.sources[0]) for name, bound in node.binds.items()}
+            sources = {n: bound if isinstance(bound, Path) else bound.sources[0] for n, bound in node.binds.items()}
             self.calling({name: ".".join(path.keys) for name, path in sources.items()}, frame)
             call = f"make_{python_name(node.file)}({', '.join(arguments)}, run)"
         made = self.source.fresh("reference")

@@ -1,4 +1,4 @@
-"""Writing objects, forth: there if something is in them, their constants first, and nothing in them that FHIR refuses."""
+"""Writing objects, forth: there if something is in them, and nothing in them that FHIR refuses."""
 
 from __future__ import annotations
 
@@ -133,7 +133,8 @@ class ObjectWriter(NodeWriter):
     def refused(self, part: Part, raw: str, making: Making, why: str = "") -> str:
         """The call that carries a value beside the element, or inside the extension whose value it would be."""
         path = leaf_path(part.node)
-        assert path is not None and part.node is not None
+        assert path is not None
+        assert part.node is not None
         fhir_type = path.type if isinstance(part.node, Path) else ""  # of what a function made nothing stays
         call = "refuse_inside" if making.node.type == "Extension" and part.key.startswith("value") else "refuse"
         where = making.frame.path(path.keys)
