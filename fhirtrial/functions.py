@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from fhirtrial.codes import Coding, Table
-from fhirtrial.identifier_systems import identifier_system as system_of
+from fhirtrial.identifier_systems import IdentifierSystems
 
 Json = Any
 
@@ -360,24 +360,25 @@ def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] |
     used: set[int] = set()
     for arm in arms or ():
         label = arm.get("label")
-        mine: list[Json] = []
+        mine: dict[int, Json] = {}  # by identity: namesakes are not the same
         for name in arm.get("interventionNames", ()):
             head, separator, tail = name.partition(": ")
             same = named.get(head.lower() + separator + tail, [])
             if len(same) > 1:
                 same = [found for found in same if label in found.get("armGroupLabels", ())] or same
             for found in same:
-                if not any(found is other for other in mine):
-                    mine.append(found)
-                    used.add(id(found))
-        joined.append({"interventions": mine} | ({"label": label} if label else {}))
+                mine[id(found)] = found
+        used |= mine.keys()
+        joined.append({"label": label, "interventions": [*mine.values()]} if label else {"interventions": [*mine.values()]})
     rest = [found for found in interventions or () if id(found) not in used]
     if rest:
         joined.append({"interventions": rest})
     return joined or None
 
 
-@_named()
-def identifier_system(value: str | None, kind: str | None, domain: str | None) -> str | None:
+@_named(tables=1)
+def identifier_system(
+    value: str | None, kind: str | None, domain: str | None, systems: IdentifierSystems
+) -> str | None:
     """The system of a secondary id, where its shape leaves no doubt. See ``mappings/ctgov/identifier-systems.yaml``."""
-    return None if value is None else system_of(value, kind, domain)
+    return None if value is None else systems.system(value, kind, domain)

@@ -65,6 +65,7 @@ class IdentifierSystems:
     """The rules of one registry, in order; made by `load_identifier_systems`."""
 
     rules: tuple[Rule, ...]
+    name: str = "identifier-systems"
 
     def rule(self, id: str, type: str | None = None, domain: str | None = None) -> Rule | None:
         """The first rule that fits, None if there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,10 +13,11 @@ from fhirtrial.codes import load_tables
 from fhirtrial.definitions import Definitions
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
+from fhirtrial.identifier_systems import load_identifier_systems
 from fhirtrial.issue import nearest
 from fhirtrial.mapping.checks import check_links, check_places
 from fhirtrial.mapping.ledger import Place, places
-from fhirtrial.mapping.nodes import Line, ResourceFile
+from fhirtrial.mapping.nodes import Line, Lookup, ResourceFile
 from fhirtrial.mapping.parser import Parser
 from fhirtrial.mapping.scope import Scope
 from fhirtrial.prefixes import load_prefixes
@@ -66,7 +68,8 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     definitions = Definitions.load(files)
     schema = Schema.load(files, registry)
     root = Scope((), (), {"type": "object", "fields": schema.tree})
-    tables = load_tables(files, f"{registry}/codes")
+    systems = load_identifier_systems(files, f"{registry}/identifier-systems.yaml")
+    tables: MappingOf[str, Lookup] = ChainMap({systems.name: systems}, load_tables(files, f"{registry}/codes"))  # type: ignore[arg-type]
     documents = resource_documents(files, registry)
     parsed: dict[str, ResourceFile] = {}
     waiting: list[tuple[str, Scope, Line]] = [(name, root, Line(head_file, 1)) for name in (main, *beside)]

@@ -8,6 +8,10 @@ from typing import Any, TypeAlias
 
 from fhirtrial.codes import Table
 from fhirtrial.functions import Function
+from fhirtrial.identifier_systems import IdentifierSystems
+
+Lookup: TypeAlias = Table | IdentifierSystems
+"""What `by` names: a code table, or the systems of identifiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Copy:
     line: Line
     sources: tuple[Path, ...]
     function: Function | None
-    tables: tuple[Table, ...]
+    tables: tuple[Lookup, ...]
     type: str
 
 
@@ -62,7 +66,7 @@ class Through:
     line: Line
     sources: tuple[Path, ...]
     function: Function
-    tables: tuple[Table, ...]
+    tables: tuple[Lookup, ...]
     type: str
 
     @property

@@ -25,6 +25,7 @@ from fhirtrial.mapping.nodes import (
     Each,
     Identity,
     Line,
+    Lookup,
     Many,
     Node,
     Object,
@@ -40,6 +41,8 @@ from fhirtrial.mapping.scope import Scope
 from fhirtrial.mapping.words import HEAD, IDENTITY, WORDS, word_of
 from fhirtrial.prefixes import expand
 from fhirtrial.strict_yaml import scalar
+
+SCHEMES = frozenset({"http", "https", "urn", "mailto", "ftp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Parser(Members):
         file: str,
         *,
         definitions: Definitions,
-        tables: Mapping[str, Table],
+        tables: Mapping[str, Lookup],
         prefixes: Mapping[str, str],
         known_files: frozenset[str],
         root: Scope,
@@ -154,6 +157,7 @@ class Parser(Members):
             raise self.error(node, f"{where.name} is a {where.type}, not the plain value {value!r}")
         if isinstance(value, str):
             value = expand(value, self.prefixes)
+            self.check_prefix(node, value, where.type)
             if where.type in {"integer", "unsignedInt", "positiveInt"} and value.lstrip("-").isdigit():
                 value = int(value)
         if not self.definitions.fits(where.type, value):
@@ -162,6 +166,13 @@ class Parser(Members):
             hint = nearest(value, where.codes) or f"one of {', '.join(sorted(where.codes))}"
             raise self.error(node, f"{value!r} is not in the required binding of {where.name}; {hint}")
         return value
+
+    def check_prefix(self, node: yaml.Node, value: str, type_name: str) -> None:
+        """An address whose beginning is neither a prefix nor a scheme is a slip."""
+        head, colon, _ = value.partition(":")
+        if type_name in {"uri", "url", "canonical"} and colon and head not in SCHEMES:
+            hint = nearest(head, self.prefixes) or f"known: {', '.join(self.prefixes)}"
+            raise self.error(node, f"{value!r} begins with no known prefix; {hint}")
 
     def object(self, node: yaml.MappingNode, where: Where) -> Object:
         """An object with the elements of its FHIR type."""
@@ -248,9 +259,11 @@ class Parser(Members):
             raise self.error(node, f"`coded` makes Codings; {where.name} is a {where.type}")
         if "by" not in entries:
             raise self.error(node, "`coded` needs `by`")
-        return Coded(
-            self.line(node), self.path(entries["coded"], where.scope, "code"), self.table(entries["by"]), not where.many
-        )
+        table = self.table(entries["by"])
+        if not isinstance(table, Table):
+            raise self.error(entries["by"], f"{table.name} is no code table")
+        path = self.path(entries["coded"], where.scope, "code")
+        return Coded(self.line(node), path, table, single=not where.many)
 
     def _each(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         make = self.needed(node, entries, "each", "make")
@@ -350,7 +363,7 @@ class Parser(Members):
         keys = self.path(at, where.scope, "").keys
         return Where(where.type, where.codes, where.targets, where.scope.below(keys), where.name, where.many)
 
-    def function(self, node: yaml.Node, entries: dict[str, yaml.Node]) -> tuple[Any, tuple[Table, ...]]:
+    def function(self, node: yaml.Node, entries: dict[str, yaml.Node]) -> tuple[Any, tuple[Lookup, ...]]:
         """The function that ``call`` names, with the tables that ``by`` names."""
         name = self.text(entries["call"])
         if name not in FUNCTIONS:
@@ -361,8 +374,8 @@ class Parser(Members):
             raise self.error(node, f"`{name}` takes {function.tables} tables (`by`), not {len(tables)}")
         return function, tables
 
-    def table(self, node: yaml.Node) -> Table:
-        """The code table of that name."""
+    def table(self, node: yaml.Node) -> Lookup:
+        """The code table, or the systems of identifiers, of that name."""
         name = self.text(node)
         if name not in self.tables:
             raise self.error(node, f"no code table {name!r}; {nearest(name, self.tables) or 'see codes/'}")
