@@ -25,7 +25,7 @@ def picker(templates: Sequence[Node]) -> Pick:
     would tell them apart, if two templates cannot be told apart.
     """
     shown = [marks(template) for template in templates]
-    pick = _decide(list(range(len(templates))), templates, shown, frozenset())
+    pick = _Deciding(templates, shown).decide(list(range(len(templates))), frozenset())
     alone = _codes_alone(templates, shown)
     if not alone:
         return pick
@@ -60,20 +60,29 @@ def _codes_alone(
     return {key: places[0] for key, places in found.items() if len(places) == 1}
 
 
-def _decide(
-    places: list[int], templates: Sequence[Node], shown: Sequence[frozenset[Mark]], checked: frozenset[Way]
-) -> Pick:
-    if len(places) == 1:
-        return _only(places[0], templates[places[0]], shown[places[0]], checked)
-    way = _best_way(places, shown, checked)
-    if way is None:
-        return _by_elements(places, templates)
-    by_value = _by_rarest(places, shown, way)
-    named = {place for found in by_value.values() for place in found}
-    rest = [place for place in places if place not in named]
-    table = {value: _decide(found, templates, shown, checked | {way}) for value, found in by_value.items()}
-    other = _decide(rest, templates, shown, checked) if rest else None
-    return _by_key(way[0], table, other) if len(way) == 1 and way != ("#",) else _by_way(reader(way), table, other)
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """What is decided between: the templates, what each shows, and the ways that have been looked at already."""
+
+    templates: Sequence[Node]
+    shown: Sequence[frozenset[Mark]]
+    checked: frozenset[Way] = frozenset()
+
+    def decide(self, places: list[int], checked: frozenset[Way]) -> Pick:
+        """The decision between these templates."""
+        if len(places) == 1:
+            return _only(places[0], self.templates[places[0]], self.shown[places[0]], checked)
+        way = _best_way(places, self.shown, checked)
+        if way is None:
+            return _by_elements(places, self.templates)
+        found = _by_rarest(places, self.shown, way)
+        named = {place for here in found.values() for place in here}
+        rest = [place for place in places if place not in named]
+        other = self.decide(rest, checked) if rest else None
+        if len(way) == 1 and way != ("#",):
+            table = {value: self.decide(here, checked | {way}) for value, here in found.items()}
+            return _by_key(way[0], table, other)
+        return _by_way(way, found, _Deciding(self.templates, self.shown, checked), other)
 
 
 def _by_key(key: str, table: dict[Hashable, Pick], other: Pick | None) -> Pick:
@@ -94,20 +103,37 @@ def _by_key(key: str, table: dict[Hashable, Pick], other: Pick | None) -> Pick:
     return pick
 
 
-def _by_way(read: Read, table: dict[Hashable, Pick], other: Pick | None) -> Pick:
-    """Deciding by the values at a way of keys."""
-    places = {value: place for value, decide in table.items() if (place := settled(decide)) is not None}
+def _by_way(way: Way, found: dict[Hashable, list[int]], deciding: _Deciding, other: Pick | None) -> Pick:
+    """Deciding by the values at a way of keys; what else one template shows there is looked at in the same values."""
+    read = reader(way)
+    leaves: dict[Hashable, tuple[int, tuple[Hashable, ...], Pick | None]] = {}
+    table: dict[Hashable, Pick] = {}
+    for value, places in found.items():
+        if len(places) > 1:
+            table[value] = deciding.decide(places, deciding.checked | {way})
+            continue
+        (place,) = places
+        same = tuple(other for at, other in deciding.shown[place] if at == way and other != value)
+        rest = frozenset(mark for mark in deciding.shown[place] if mark[0] != way)
+        pick_rest = _only(place, deciding.templates[place], rest, deciding.checked) if rest else None
+        leaves[value] = (place, same, None if settled(pick_rest) is not None else pick_rest)
 
     def pick(entry: Any) -> int | None:
-        for value in read(entry):
-            place = places.get(value)
-            if place is not None:
-                return place
-            decide = table.get(value)
-            if decide is not None:
-                place = decide(entry)
-                if place is not None:
-                    return place
+        values = read(entry)
+        for value in values:
+            leaf = leaves.get(value)
+            if leaf is not None:
+                place, same, rest = leaf
+                for wanted in same:
+                    if wanted not in values:
+                        break
+                else:
+                    if rest is None or rest(entry) is not None:
+                        return place
+            elif value in table:
+                decided = table[value](entry)
+                if decided is not None:
+                    return decided
         return other(entry) if other is not None else None
 
     return pick
@@ -154,7 +180,7 @@ class Settled:
         return self.place
 
 
-def settled(pick: Pick) -> int | None:
+def settled(pick: Pick | None) -> int | None:
     """The place that is certain before the entry is looked at again."""
     return pick.place if isinstance(pick, Settled) else None
 

@@ -331,21 +331,32 @@ class Back:
     def said(self, node: Object, key: str, child: Node, name: str, value: str, item: Item) -> None:
         """An element that may hold less than the record had: what stands beside it, or instead of it, comes first."""
         source = self.source
-        raw = source.fresh("raw")
-        if node.type == "Extension" and key.startswith("value"):
-            source.add(f"{name} = {value}.get({key!r})")
-            source.add(f"{raw} = None if {name} is not None or 'extension' not in {value} else run.inside({value})")
-        else:
-            source.add(f"{name} = {value}.get({key!r})")
-            source.add(f"{raw} = run.beside({value}, {key!r}) if '_{key}' in {value} else None")
         path = leaf_path(child)
         assert path is not None
-        with source.block(f"if {raw} is not None:"):
+        raw = source.fresh("raw")
+        source.add(f"{name} = {value}.get({key!r})")
+        if node.type == "Extension" and key.startswith("value"):
+            # An extension holds either a value or extensions.
+            with source.block(f"if {name} is not None:"):
+                self.node(child, name, item)
+            with source.block(f"elif 'extension' in {value}:"):
+                source.add(f"{raw} = run.inside({value})")
+                self.refused(path, child, raw, item)
+            return
+        with source.block(f"if '_{key}' in {value}:"):
+            source.add(f"{raw} = run.beside({value}, {key!r})")
+            self.refused(path, child, raw, item)
+            with source.block(f"elif {name} is not None:"):
+                self.node(child, name, item)
+        with source.block(f"elif {name} is not None:"):
+            self.node(child, name, item)
+
+    def refused(self, path: Path, child: Node, raw: str, item: Item) -> None:
+        """A value that FHIR could not hold, if one was carried."""
+        with self.source.block(f"if {raw} is not None:"):
             self.node(path, raw, item)
             if isinstance(child, When) and child.value is not None:
                 self.set(child.path.keys, repr(child.value), item, child, doubtful=True)
-        with source.block(f"elif {name} is not None:"):
-            self.node(child, name, item)
 
 
 def reads_back(reference: Reference) -> bool:
