@@ -369,7 +369,9 @@ def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] |
             for found in same:
                 mine[id(found)] = found
         used |= mine.keys()
-        joined.append({"label": label, "interventions": [*mine.values()]} if label else {"interventions": [*mine.values()]})
+        joined.append(
+            {"label": label, "interventions": [*mine.values()]} if label else {"interventions": [*mine.values()]}
+        )
     rest = [found for found in interventions or () if id(found) not in used]
     if rest:
         joined.append({"interventions": rest})

@@ -284,13 +284,13 @@ class Schema:
     def _explain_leaf(self, field: _Field, value: Any, path: str, issues: list[Issue]) -> None:
         kind = field.type
         json_type = WORDS.get(kind, "text")
-        if json_type == "text" and type(value) is not str or kind == "boolean" and type(value) is not bool:
+        if (json_type == "text" and type(value) is not str) or (kind == "boolean" and type(value) is not bool):
             words = WORDS.get(kind) or f"text ({kind})"
             issues.append(_issue("error", "wrong-type", f"expected {words}, found {_found(value)}", path))
         elif kind in ("integer", "number"):
             if type(value) is float and not math.isfinite(value):
                 issues.append(_issue("error", "out-of-range", f"{value} cannot be written in JSON", path))
-            elif type(value) is int and value not in INTEGERS or kind == "integer" and _was_integer(value):
+            elif (type(value) is int and value not in INTEGERS) or (kind == "integer" and _was_integer(value)):
                 issues.append(_issue("error", "out-of-range", f"{value} does not fit into 64 bits", path))
             elif type(value) is not int and not (kind == "number" and type(value) is float):
                 issues.append(_issue("error", "wrong-type", f"expected {json_type}, found {_found(value)}", path))

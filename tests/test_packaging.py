@@ -20,9 +20,7 @@ def settings() -> configparser.ConfigParser:
 def test_every_package_on_disk_is_listed() -> None:
     """`packages` lists each folder with an __init__.py, and the mapping files: nothing is missing from a wheel."""
     listed = set(settings()["options"]["packages"].split())
-    on_disk = {
-        ".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "fhirtrial").rglob("__init__.py")
-    }
+    on_disk = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "fhirtrial").rglob("__init__.py")}
 
     assert on_disk | {"fhirtrial.mappings"} == listed
 

@@ -43,9 +43,7 @@ def picker(templates: Sequence[Node]) -> Pick:
     return pick_or_code
 
 
-def _codes_alone(
-    templates: Sequence[Node], shown: Sequence[frozenset[Mark]]
-) -> dict[tuple[Way, tuple[str, str]], int]:
+def _codes_alone(templates: Sequence[Node], shown: Sequence[frozenset[Mark]]) -> dict[tuple[Way, tuple[str, str]], int]:
     """
     FHIR codes that stand for one template by themselves: somebody replaced the concept by the FHIR code alone.
 

@@ -7,15 +7,13 @@ constants they show. Nothing is guessed: what no line reads is an issue.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from fhirtrial.mapping.apart import picker, shortcut
+from fhirtrial.mapping.back_items import Item, beside, reads_back, written
+from fhirtrial.mapping.back_lists import ListReader
 from fhirtrial.mapping.nodes import (
     Canonical,
     Coded,
-    Constant,
     Each,
     Many,
     Node,
@@ -28,34 +26,16 @@ from fhirtrial.mapping.nodes import (
     When,
     is_two_way,
 )
-from fhirtrial.mapping.source import Source
 from fhirtrial.mapping.walk import leaf_path, python_name
 
 
-@dataclass(slots=True)
-class Item:
-    """The current item in the generated code: the variables of its objects, by path, and how the path is spelt."""
-
-    name: str
-    spelt: str
-    objects: dict[tuple[str, ...], str] = field(default_factory=dict)
-    whole: bool = False
-
-    def path(self, keys: tuple[str, ...]) -> str:
-        """The path of a value, for issues."""
-        return ".".join([*([self.spelt] if self.spelt else []), *keys])
-
-
-class Back:
+class Back(ListReader):
     """Writes the functions of all files into one source."""
 
     def __init__(self, files: dict[str, ResourceFile], disputed: frozenset[str]) -> None:
+        super().__init__()
         self.files = files
         self.disputed = disputed
-        self.source = Source()
-        self.modules: list[tuple[int, str]] = [(0, "")]
-        self._module_at: dict[tuple[str, ...], int] = {(): 0}
-        self.element = ""
 
     def compile(self) -> dict[str, Any]:
         """The names of the generated module: ``back_<file>`` for each file."""
@@ -85,40 +65,6 @@ class Back:
             self.object(file.body, "target", item)
             if not root:
                 self.end(item)
-
-    def module(self, keys: tuple[str, ...]) -> int:
-        """The number of a module of the record."""
-        if keys not in self._module_at:
-            self.modules.append((self.module(keys[:-1]), keys[-1]))
-            self._module_at[keys] = len(self.modules) - 1
-        return self._module_at[keys]
-
-    def begin(self, item: Item, paths: set[tuple[str, ...]]) -> None:
-        """The objects inside an item, there from the beginning."""
-        item.objects[()] = item.name
-        for keys in sorted({path[:place] for path in paths for place in range(1, len(path))}):
-            name = self.source.fresh(keys[-1])
-            self.source.add(f"{name} = {{}}")
-            item.objects[keys] = name
-
-    def end(self, item: Item) -> None:
-        """What is filled of them goes where it belongs."""
-        for keys in sorted(item.objects, key=len, reverse=True):
-            if keys:
-                with self.source.block(f"if {item.objects[keys]}:"):
-                    self.source.add(f"{item.objects[keys[:-1]]}[{keys[-1]!r}] = {item.objects[keys]}")
-
-    def set(self, keys: tuple[str, ...], expression: str, item: Item, node: Node, *, doubtful: bool = False) -> None:
-        """Sets a value of the item."""
-        if not keys:
-            self.source.add(f"{item.name} = {expression}", node.line)
-        elif doubtful:
-            parent = item.objects[keys[:-1]]
-            self.source.add(
-                f"run.once({parent}, {keys[-1]!r}, {expression}, {item.path(keys)!r}, {str(node.line)!r})"
-            )
-        else:
-            self.source.add(f"{item.objects[keys[:-1]]}[{keys[-1]!r}] = {expression}", node.line)
 
     # ------------------------------------------------------------ nodes
 
@@ -210,99 +156,6 @@ class Back:
         if any(map(is_two_way, rest)):
             self.many(rest, value, item, node, quiet=bool(coded))
 
-    def many(self, items: tuple[Node, ...], value: str, item: Item, node: Node, *, quiet: bool = False) -> None:
-        """Each entry of a list goes to the template whose constants it shows."""
-        source = self.source
-        live = [(place, entry) for place, entry in enumerate(items) if is_two_way(entry)]
-        lists: dict[int, str] = {}
-        for place, entry in live:
-            if isinstance(entry, Each):
-                lists[place] = source.fresh("items")
-                source.add(f"{lists[place]} = []")
-        pick = source.name(picker(items), "pick")
-        entry_name, which = source.fresh("entry"), source.fresh("which")
-        with source.block(f"for {entry_name} in {value}:", node.line):
-            self.pick(items, which, entry_name, pick)
-            with source.block(f"if {which} is None:"):
-                if quiet:
-                    source.add("continue")
-                else:
-                    source.add(f"run.unread({entry_name}, {self.element!r}, {str(node.line)!r})")
-            with source.block("else:"):
-                self.branches(live, which, entry_name, lists, item)
-        for place, entry in live:
-            if place in lists:
-                assert isinstance(entry, Each)
-                with source.block(f"if {lists[place]}:"):
-                    self.listed(entry, lists[place], item)
-
-    def pick(self, items: tuple[Node, ...], which: str, entry: str, pick: str) -> None:
-        """Which template an entry belongs to: at one look where its first constant settles it."""
-        source = self.source
-        short = shortcut(items)
-        if short is None:
-            source.add(f"{which} = {pick}({entry})")
-            return
-        places = source.name(short.places, "places")
-        if short.way[0] == "coding":
-            coding = source.fresh("coding")
-            system = f"{coding}.get('system')"
-            value = f"({system}, {coding}.get('code'))" if short.way[-1] == "#" else system
-            source.add(f"{which} = None")
-            with source.block(f"for {coding} in {entry}.get('coding', ()):"):
-                source.add(f"{which} = {places}.get({value})")
-                with source.block(f"if {which} is not None:"):
-                    source.add("break")
-        else:
-            source.add(f"{which} = {places}.get({entry}.get({short.way[0]!r}))")
-        with source.block(f"if {which} is None:"):
-            source.add(f"{which} = {pick}({entry})")
-
-    def branches(
-        self, live: list[tuple[int, Node]], which: str, entry: str, lists: dict[int, str], item: Item
-    ) -> None:
-        """The code of each template, found by halving."""
-        if len(live) > 3:
-            half = len(live) // 2
-            with self.source.block(f"if {which} < {live[half][0]}:"):
-                self.branches(live[:half], which, entry, lists, item)
-            with self.source.block("else:"):
-                self.branches(live[half:], which, entry, lists, item)
-            return
-        word = "if"
-        for place, template in live:
-            with self.source.block(f"{word} {which} == {place}:", template.line):
-                if isinstance(template, Each):
-                    self.one(template, entry, lists[place], item)
-                else:
-                    self.node(template, entry, item)
-            word = "elif"
-
-    def one(self, node: Each, entry: str, made: str, item: Item) -> None:
-        """One item of a list."""
-        source = self.source
-        paths: set[tuple[str, ...]] = {()} if isinstance(node.source, Through) else set(written(node.make))
-        whole = () in paths
-        inner = Item(source.fresh("item"), f"{item.path(node.source.keys)}[]" if isinstance(node.source, Path) else "")
-        source.add(f"{inner.name} = {'None' if whole else '{}'}")
-        if not whole:
-            self.begin(inner, paths)
-        else:
-            inner.objects[()] = inner.name
-        self.node(node.make, entry, inner)
-        if not whole:
-            self.end(inner)
-        with source.block(f"if {inner.name}{' is not None' if whole else ''}:"):
-            source.add(f"{made}.append({inner.name})")
-
-    def listed(self, node: Each, made: str, item: Item) -> None:
-        """The list where the record has it."""
-        if isinstance(node.source, Through):
-            self._through(node.source, made, item)
-        else:
-            assert isinstance(node.source, Path)
-            self.set(node.source.keys, made, item, node)
-
     # ------------------------------------------------------------ objects
 
     def _object(self, node: Object, value: str, item: Item) -> None:
@@ -326,7 +179,6 @@ class Back:
             with source.block(f"if {name} is not None:"):
                 self.node(child, name, item)
         self.element = outer
-
 
     def said(self, node: Object, key: str, child: Node, name: str, value: str, item: Item) -> None:
         """An element that may hold less than the record had: what stands beside it, or instead of it, comes first."""
@@ -357,50 +209,3 @@ class Back:
             self.node(path, raw, item)
             if isinstance(child, When) and child.value is not None:
                 self.set(child.path.keys, repr(child.value), item, child, doubtful=True)
-
-
-def reads_back(reference: Reference) -> bool:
-    """Whether following a reference sets anything."""
-    return reference.binds is None or any(isinstance(path, Path) and not path.root for path in reference.binds.values())
-
-
-def beside(node: Node) -> bool:
-    """Whether a value may stand beside its element."""
-    if isinstance(node, When | Otherwise):
-        return beside(node.make)
-    return isinstance(node, Path | Through) and bool(node.type) and node.type[0].islower()
-
-
-def written(node: Node) -> Iterator[tuple[str, ...]]:
-    """The paths of the current item that reading a node sets."""
-    if isinstance(node, Constant) or not is_two_way(node):
-        return
-    if isinstance(node, Path):
-        yield node.keys
-    elif isinstance(node, Through):
-        yield from (path.keys for path in node.own)
-    elif isinstance(node, Coded):
-        yield node.path.keys
-    elif isinstance(node, Each):
-        yield from written(node.source)
-    elif isinstance(node, When):
-        if node.value is not None:
-            yield node.path.keys
-        yield from written(node.make)
-    elif isinstance(node, Otherwise):
-        yield from written(node.make)
-    elif isinstance(node, Canonical):
-        yield (*node.at, "")
-    elif isinstance(node, Many):
-        for entry in node.items:
-            yield from written(entry)
-    elif isinstance(node, Object):
-        if node.reference is not None and reads_back(node.reference):
-            if node.reference.binds is None:
-                yield (*node.reference.at, "")
-            else:
-                for path in node.reference.binds.values():
-                    if isinstance(path, Path) and not path.root:
-                        yield path.keys
-        for child in node.entries.values():
-            yield from written(child)

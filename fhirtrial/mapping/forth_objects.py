@@ -139,4 +139,3 @@ class ObjectWriter(NodeWriter):
         call = "refuse_inside" if making.node.type == "Extension" and part.key.startswith("value") else "refuse"
         where = making.frame.path(path.keys)
         return f"run.{call}({part.key!r}, {raw}, {fhir_type!r}, {where}, {str(part.node.line)!r}{why})"
-

@@ -15,9 +15,7 @@ from typing import Any
 
 import orjson
 
-ABSENT = {
-    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
-}
+ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 """https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")

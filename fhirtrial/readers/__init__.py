@@ -89,6 +89,7 @@ def read(
     >>> refused = []
     >>> list(read([study, study], refused=refused.append))[1:], str(refused[0])
     ([], 'error: item 2: NCT00000102: the record was read before, at item 1 [duplicate-record]')
+
     """
     if format is not None and format not in READERS:
         known = f"known formats: {', '.join(READERS)}"

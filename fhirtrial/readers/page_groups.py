@@ -71,7 +71,7 @@ class _Groups:
             if mark.block is self.block:
                 self._begin(rest, mark)
             elif _filled(rest):
-                if before is None or before.block is self.other and mark.block is not None:
+                if before is None or (before.block is self.other and mark.block is not None):
                     self._begin(rest, None)
                 else:
                     self._unread(rest)
@@ -159,7 +159,7 @@ class _Groups:
             return run[run.index(lines[size - 1]) + 1 :] if size else run
         if len(same) > 1:
             self._report_namesakes(before, used)
-        if not lines or mark.block is self.block and len(lines) == 1:
+        if not lines or (mark.block is self.block and len(lines) == 1):
             return run
         if mark.block is self.block:
             message = "nothing tells where the intervention's description ends and the group's label begins"

@@ -118,7 +118,7 @@ def _doubt(line: Line, block: Block, after: Line | None, report: Report) -> bool
         return False
     if after is not None and len(after.text) <= 2 * len(block.sentence) and not block.parts.keys() & {after.key}:
         alike = difflib.SequenceMatcher(None, after.key, block.sentence, autojunk=False).ratio() >= 0.6
-        if alike or len(after.key) > 10 and block.sentence.startswith(after.key):
+        if alike or (len(after.key) > 10 and block.sentence.startswith(after.key)):
             message = f"the sentence of {block.title!r} has other words, and is not read: {short(after.text)}"
             report(after, "changed-sentence", message, block)
             return True
@@ -148,7 +148,7 @@ def _may_end(key: str, part: Part) -> bool:
     """Whether an entry may be over above this line: plain lines come first, and the line is none of the labelled."""
     labels = part.block.words.get("labels", ()) if part.block else ()
     said = [line.key for line in part.filled]
-    return not labels or not is_labelled(key, labels) and any(is_labelled(line, labels) for line in said)
+    return not labels or (not is_labelled(key, labels) and any(is_labelled(line, labels) for line in said))
 
 
 def is_labelled(key: str, labels: Iterable[str]) -> str:

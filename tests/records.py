@@ -1,0 +1,141 @@
+"""
+Invented records: hypothesis strategies made from the registry's own list of fields.
+
+Every field of schema.json can occur, also those that no real record shows; a field that is added there is generated
+here without another line. Values are what registries write and what goes wrong: unknown codes, dates that are none,
+namesakes, text that looks like something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from hypothesis import strategies as st
+
+from fhirtrial.files import MappingFiles
+from fhirtrial.readers import read
+from fhirtrial.record import Record
+from fhirtrial.schema import Schema
+
+Json = dict[str, Any]
+
+GOLDEN = Path(__file__).parent / "golden"
+SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "ctgov" / "studies.jsonl.gz"
+SCHEMA = Schema.load(MappingFiles())
+
+NAMES = ("Placebo", "Arm A", "Drug: Placebo", "Mayo Clinic", "Germany", "Other")
+"""A few names for everything, so that namesakes are common: arms, interventions, outcomes, people and places."""
+
+ODD = (
+    "", " ", "\t", "\n\r ", "\u00a0", "\u2003", "\u200b", "\ufeff", "a\u2028b", " leading", "trailing ", "two  blanks", "two\nlines",
+    "\x00", "a\x00b", "\x1f", "\x7f", "bell\x07", "\x85", "\ud7ff\ue000", "e\u0301", "😀", "👩\u200d👩\u200d👧", "‮rtl", "Ünïcode",
+    "$", "$.x", "$$.protocolSection", "hl7:x", "ct:Status", "our:x", "nct:", "urn:uuid:1", "null", "true", "NO", "1.10", "0",
+    '"', "'", "\\", "\\u0000", '{"a": 1}', "<b>&amp;</b>", "{x}", "%s", "#", "|", "a|b", "/", "..", "?a=b",
+    "https://example.org", "http://[", "www.example.org", "https://example.org/a b", "ftp://x\ty", "https://example.org/ü",
+    "https://pubmed.ncbi.nlm.nih.gov/1/", "NCT00000001", "2021-001234-56", "2023-501234-56-00", "ISRCTN12345678",
+    "18 Years", "1 Year", "+1 555 0100", "a@b.c", "x" * 70, "y" * 300, "z" * 5000, "ACTUAL", "SPONSOR", "RECRUITING",
+)  # fmt: skip
+DATES = (
+    "2020", "2020-02", "2020-02-29", "2021-12-31", "1999-01", "0001-01-01", "9999-12-31",  # dates
+    "2021-02-29", "2020-13", "2020-00-10", "2020-04-31", "0000", "20", "02/2020", "2020-1-1", "2020-01-01T10:00",
+    "May 2020", "", " 2020", "2020 ", "２０２０", "2020-01-01\n",
+)  # fmt: skip
+MINUTES = ("2020-01-01T10:00", "2020-02-30T10:00", "2020-01-01T24:00", "2020-01-01", "2020", "", "now", "2020-01-01T10:00:00Z")
+TIMES = (
+    "18 Years", "1 Year", "6 Months", "90 Years", "3 Days", "1 Hour", "30 Minutes", "2 Weeks", "0 Years", "N/A", "", "18",
+    "018 Years", "1.5 Years", "18 years", "18  Years", " 18 Years", "18 Yearss", "-1 Days", "999999999999999 Days",
+    "9999999999999999 Days", "99999999999999999999999 Years", "１８ Years", "18 Decades", "1 Years", "2 Year", "18\nYears",
+)  # fmt: skip
+EDGES = (0, 1, -1, 17, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63))
+NUMBERS = (0.0, -0.0, 0.1, 51.5, -122.33207, 1e-7, 1e300, -1e300, 5e-324, 1.0, 1e16, 123456789.123456789)
+UNKNOWN = ("NEW_VALUE", "new value", "", " ", "recruiting", "Recruiting", "A|B", "a  b", "\x00", "ACTUAL ", "PHASE1+PHASE2", "ALL\n", "ü")
+
+
+def _plain_text() -> st.SearchStrategy[str]:
+    # No lone surrogates: they are not JSON, and the reader says so.
+    letters = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+    return st.one_of(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from(ODD), letters)
+
+
+def values(kind: str) -> st.SearchStrategy[Any]:
+    """What may stand in a field of a type of schema.json, or of an enumeration."""
+    if kind in SCHEMA.enums:
+        known = st.sampled_from(sorted(SCHEMA.enums[kind]))
+        return st.one_of(known, known, known, st.sampled_from(UNKNOWN))
+    if kind == "boolean":
+        return st.booleans()
+    if kind == "integer":
+        return st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1))
+    if kind == "number":
+        finite = st.floats(allow_nan=False, allow_infinity=False)
+        # A float beyond 63 bits that is whole reads as an integer that was too long: the reader refuses it.
+        return st.one_of(st.sampled_from(NUMBERS), finite, st.sampled_from(EDGES))
+    if kind in ("date", "day"):
+        return st.one_of(st.sampled_from(DATES[:7]), st.sampled_from(DATES), st.dates().map(str))
+    if kind == "minute":
+        return st.sampled_from(MINUTES)
+    if kind == "time":
+        return st.one_of(st.sampled_from(TIMES), st.sampled_from(TIMES[:8]))
+    return _plain_text()
+
+
+def _one(field: Mapping[str, Any], path: str) -> st.SearchStrategy[Any]:
+    if path == ".".join(SCHEMA.id.path):
+        return st.from_regex(SCHEMA.id.pattern, fullmatch=True).filter(str.isascii)
+    if "fields" in field:
+        return _object(field["fields"], path)
+    return values(field["type"])
+
+
+def _field(field: Mapping[str, Any], path: str) -> st.SearchStrategy[Any]:
+    one = _one(field, path)
+    if not field.get("list"):
+        return one
+    # The same item twice, too: the order and the number of equal items must survive.
+    return st.lists(one, max_size=4) | one.map(lambda item: [item, item])
+
+
+def _object(fields: Mapping[str, Any], path: str) -> st.SearchStrategy[Json]:
+    members = {}
+    for name, field in fields.items():
+        here = f"{path}.{name}" if path else name
+        if here not in SCHEMA.left_out:
+            members[name] = _field(field, here)
+    needed = {name: members.pop(name) for name in list(members) if _leads_to_id(f"{path}.{name}" if path else name)}
+    return st.fixed_dictionaries(needed, optional=members)
+
+
+def _leads_to_id(path: str) -> bool:
+    return ".".join(SCHEMA.id.path).startswith(f"{path}.") or path == ".".join(SCHEMA.id.path)
+
+
+@cache
+def trees() -> st.SearchStrategy[Json]:
+    """The JSON trees of studies, not yet canonical: empty objects and lists occur."""
+    return _object(SCHEMA.tree, "")
+
+
+def record_of(tree: Json) -> Record:
+    """The record that the reader makes of a tree."""
+    return next(read(orjson.dumps(tree), format="study"))
+
+
+def golden() -> Iterator[tuple[str, Record]]:
+    """The records of the golden cases by name."""
+    for folder in sorted(path for path in GOLDEN.iterdir() if path.is_dir()):
+        yield folder.name, next(read(folder / "input.json"))
+
+
+def shared() -> Iterator[Record]:
+    """All records of the shared corpus; none where it is not at hand."""
+    if SHARED.exists():
+        yield from read(SHARED)
+
+
+def at_hand() -> list[Record]:
+    """The records of the shared corpus, else those of the golden cases."""
+    return list(shared()) or [record for _, record in golden()]
