@@ -27,7 +27,44 @@ RELATIONSHIPS = frozenset(
 """What a row may say; ``not-related-to`` is no translation."""
 
 _TOP = frozenset(
-    ["resourceType", "id", "meta", "language", "text", "identifier", "url", "version", "versionAlgorithmString", "name", "title", "status", "experimental", "date", "publisher", "contact", "description", "useContext", "jurisdiction", "purpose", "copyright", "copyrightLabel", "approvalDate", "lastReviewDate", "effectivePeriod", "topic", "author", "editor", "reviewer", "endorser", "relatedArtifact", "sourceScopeUri", "sourceScopeCanonical", "targetScopeUri", "targetScopeCanonical", "group"]
+    {
+        "resourceType",
+        "id",
+        "meta",
+        "language",
+        "text",
+        "identifier",
+        "url",
+        "version",
+        "versionAlgorithmString",
+        "name",
+        "title",
+        "status",
+        "experimental",
+        "date",
+        "publisher",
+        "contact",
+        "description",
+        "useContext",
+        "jurisdiction",
+        "purpose",
+        "copyright",
+        "copyrightLabel",
+        "approvalDate",
+        "lastReviewDate",
+        "effectivePeriod",
+        "topic",
+        "author",
+        "editor",
+        "reviewer",
+        "endorser",
+        "relatedArtifact",
+        "sourceScopeUri",
+        "sourceScopeCanonical",
+        "targetScopeUri",
+        "targetScopeCanonical",
+        "group",
+    }
 )
 _GROUP = frozenset({"source", "target", "element"})
 _ELEMENT = frozenset({"code", "display", "noMap", "target"})

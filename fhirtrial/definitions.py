@@ -107,7 +107,7 @@ class Definitions:
 
     def required(self, type_name: str) -> tuple[Element, ...]:
         """
-        The elements that must be there. A choice is listed once, under its general name, with all its types in one text.
+        The elements that must be there; a choice stands once, under its general name, with all its types in one text.
 
         Raises UsageError if there is no such type.
 

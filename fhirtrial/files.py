@@ -1,4 +1,4 @@
-"""Where the mapping files are: inside the package when installed, beside it in a checkout, and a user's own folder first."""
+"""Where the mapping files are: a user's own folder first, then the package, or beside it in a checkout."""
 
 from __future__ import annotations
 

@@ -73,8 +73,9 @@ class IdentifierSystems:
 
     def system(self, id: str, type: str | None = None, domain: str | None = None) -> str | None:
         """
-        The system of a secondary id, from the id itself, the registry's type of it, and who gave it; None if the
-        shape leaves a doubt.
+        The system of a secondary id, or None if its shape leaves a doubt.
+
+        ``type`` is what the registry calls it, ``domain`` who gave it.
 
         >>> systems = load_identifier_systems(MappingFiles())
         >>> systems.system("2022-500014-26-00", "CTIS")

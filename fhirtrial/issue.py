@@ -39,9 +39,9 @@ class Issue:
         """
         The finding as one line.
 
-        >>> str(Issue(severity="warning", code="unknown-value", message="'RECRUTING' is no Status",
-        ...           record="NCT00000001", path="protocolSection.statusModule.overallStatus", hint="RECRUITING?"))
-        "warning: NCT00000001: protocolSection.statusModule.overallStatus: 'RECRUTING' is no Status (RECRUITING?) [unknown-value]"
+        >>> str(Issue(severity="warning", code="unknown-value", message="'MAN' is no Sex", record="NCT1",
+        ...           path="protocolSection.eligibilityModule.sex", hint="did you mean MALE?"))
+        "warning: NCT1: protocolSection.eligibilityModule.sex: 'MAN' is no Sex (did you mean MALE?) [unknown-value]"
         """
         where = [text for text in (self.place, self.record, self.path) if text]
         tail = f" ({self.hint})" if self.hint else ""

@@ -249,7 +249,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", forbidden)
+    monkeypatch.setattr(Path, "open", forbidden)
     assert refused(path) == ([], [f"error: {path}: no permission to read it [no-permission]"])
 
     class Breaking(io.RawIOBase):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -183,9 +184,9 @@ def find(source: Source, format: str | None, limits: Limits) -> Iterator[Found]:
 def _from_path(path: str, format: str | None, reading: Reading) -> Iterator[Found]:
     if path == "-":
         yield from _open(sys.stdin.buffer, Origin(file="-"), reading, searchable=False)
-    elif os.path.isdir(path):
+    elif Path(path).is_dir():
         yield from walk(Stream(iter(()), Origin(file=path), folder=path), reading)
-    elif format == "folder" and os.path.exists(path):
+    elif format == "folder" and Path(path).exists():
         raise refusal("not-a-folder", "this is a file, not a folder", Origin(file=path))
     else:
         yield from open_file(path, reading)

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from fhirtrial.errors import InputError
@@ -172,7 +173,7 @@ def open_file(path: str, reading: Reading) -> Iterator[Found]:
     """The records of one file; an issue if it cannot be opened or read to its end."""
     origin = Origin(file=path)
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             yield from reading.inner(Stream(chunks_of(file, origin), origin, file=file if file.seekable() else None))
     except OSError as error:
         yield unopened(path, error).issue

@@ -83,7 +83,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageMapping:
-    """The whole mapping file: the blocks in their order, the lines above the first, and what the page writes for nothing."""
+    """The whole mapping file: the blocks in order, the lines above the first, what the page writes for nothing."""
 
     schema: Schema
     types: Mapping[str, str]
