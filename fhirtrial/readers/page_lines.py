@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(slots=True)
 class Part:
-    """A block as it is on the page: its title's line, and the lines below its sentence; unknown if ``block`` is None."""
+    """A block as it is on the page: its title's line, and the lines below it; unknown if ``block`` is None."""
 
     block: Block | None
     heading: Line
