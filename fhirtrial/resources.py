@@ -47,11 +47,26 @@ class Resources:
     def find(self, reference: str) -> Resource | None:
         """The resource that a reference or a canonical URL means, or None."""
         found = self.by_key.get(reference)
-        if found is not None:
-            return found
-        plain = reference.split("|", 1)[0].split("#", 1)[0]
-        match = _LAST_TWO.search(plain)
-        return self.by_key.get(plain) or (self.by_key.get(match[1]) if match else None)
+        if found is None:
+            for spelt in spellings(reference)[1:]:
+                if (found := self.by_key.get(spelt)) is not None:
+                    break
+        return found
+
+
+def spellings(reference: str) -> list[str]:
+    """
+    What a resource may be known by that a reference points at, what is most exact first.
+
+    >>> spellings("https://server/fhir/Location/1/_history/2")
+    ['https://server/fhir/Location/1/_history/2', 'Location/1']
+    """
+    plain = reference.split("|", 1)[0].split("#", 1)[0]
+    found = [reference] if plain == reference else [reference, plain]
+    match = _LAST_TWO.search(plain)
+    if match and match[1] != plain:
+        found.append(match[1])
+    return found
 
 
 def entries(bundle: Resource) -> Iterator[tuple[Resource, str | None]]:

@@ -108,7 +108,7 @@ def misplaced(record: Record, conversion: Conversion) -> Iterator[str]:
             continue
         found = lookup(record.data, issue.path)
         missing = steps(issue.path) + 1 - len(found)
-        if missing and not (issue.code == "absent" and isinstance(found[-1], dict)):
+        if missing and not (issue.code in ("absent", "masked-value") and isinstance(found[-1], dict)):
             yield f"an issue about what the record does not have: {issue}"
         if issue.code == "absent" and not missing:
             yield f"absent, but there: {issue}"

@@ -21,9 +21,10 @@ from fhirtrial.readers import read
 from fhirtrial.record import Record
 from fhirtrial.schema import Schema
 
+from .golden_update import cases, source
+
 Json = dict[str, Any]
 
-GOLDEN = Path(__file__).parent / "golden"
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "ctgov" / "studies.jsonl.gz"
 SCHEMA = Schema.load(MappingFiles())
 
@@ -83,40 +84,50 @@ def values(kind: str) -> st.SearchStrategy[Any]:
     return _plain_text()
 
 
-def _one(field: Mapping[str, Any], path: str) -> st.SearchStrategy[Any]:
+def _one(field: Mapping[str, Any], path: str, *, full: bool) -> st.SearchStrategy[Any]:
     if path == ".".join(SCHEMA.id.path):
         return st.from_regex(SCHEMA.id.pattern, fullmatch=True).filter(str.isascii)
     if "fields" in field:
-        return _object(field["fields"], path)
+        return _object(field["fields"], path, full=full)
     return values(field["type"])
 
 
-def _field(field: Mapping[str, Any], path: str) -> st.SearchStrategy[Any]:
-    one = _one(field, path)
+def _field(field: Mapping[str, Any], path: str, *, full: bool) -> st.SearchStrategy[Any]:
+    one = _one(field, path, full=full)
     if not field.get("list"):
         return one
+    if full:
+        return st.lists(one, min_size=1, max_size=2)
     # The same item twice, too: the order and the number of equal items must survive.
     return st.lists(one, max_size=4) | one.map(lambda item: [item, item])
 
 
-def _object(fields: Mapping[str, Any], path: str) -> st.SearchStrategy[Json]:
+def _object(fields: Mapping[str, Any], path: str, *, full: bool) -> st.SearchStrategy[Json]:
     members = {}
     for name, field in fields.items():
         here = f"{path}.{name}" if path else name
         if here not in SCHEMA.left_out:
-            members[name] = _field(field, here)
-    needed = {name: members.pop(name) for name in list(members) if _leads_to_id(f"{path}.{name}" if path else name)}
+            members[name] = _field(field, here, full=full)
+    if full:
+        return st.fixed_dictionaries(members)
+    id_path = ".".join(SCHEMA.id.path)
+    needed = {name: members.pop(name) for name in list(members) if _begins(id_path, f"{path}.{name}" if path else name)}
     return st.fixed_dictionaries(needed, optional=members)
 
 
-def _leads_to_id(path: str) -> bool:
-    return ".".join(SCHEMA.id.path).startswith(f"{path}.") or path == ".".join(SCHEMA.id.path)
+def _begins(path: str, with_path: str) -> bool:
+    return path == with_path or path.startswith(f"{with_path}.")
 
 
 @cache
 def trees() -> st.SearchStrategy[Json]:
-    """The JSON trees of studies, not yet canonical: empty objects and lists occur."""
-    return _object(SCHEMA.tree, "")
+    """
+    The JSON trees of studies, not yet canonical: empty objects and lists occur.
+
+    Three of four hold some of the fields, so that what depends on another being absent is met; one holds them all.
+    """
+    sparse, full = (_object(SCHEMA.tree, "", full=full) for full in (False, True))
+    return st.integers(0, 3).flatmap(lambda kind: full if kind == 3 else sparse)
 
 
 def record_of(tree: Json) -> Record:
@@ -126,8 +137,8 @@ def record_of(tree: Json) -> Record:
 
 def golden() -> Iterator[tuple[str, Record]]:
     """The records of the golden cases by name."""
-    for folder in sorted(path for path in GOLDEN.iterdir() if path.is_dir()):
-        yield folder.name, next(read(folder / "input.json"))
+    for case in cases():
+        yield case.name, source(case)
 
 
 def shared() -> Iterator[Record]:

@@ -160,8 +160,9 @@ def _marks_of(node: Object) -> Iterator[str]:
         yield str(use.value)
     for key in ("type", "role", "state", "code", "classifier", "coding"):
         child = node.entries.get(key)
-        if child is not None:
-            yield from _codes(child)
+        found = list(_codes(child)) if child is not None else []
+        if found:
+            yield found[-1]  # where FHIR's code is the same for several, our own, which comes last, is not
 
 
 def _codes(node: Node) -> Iterator[str]:
@@ -178,5 +179,7 @@ def _codes(node: Node) -> Iterator[str]:
         for item in node.items:
             if is_constant(item):
                 yield from _codes(item)
+            elif isinstance(item, Coded):
+                yield item.table.own.rsplit("/", 1)[-1]
     elif isinstance(node, Object) and "coding" in node.entries:
         yield from _codes(node.entries["coding"])

@@ -1,0 +1,1 @@
+"""Whole runs: read, map, write, with a summary; one bad record stops nothing."""

@@ -1,0 +1,179 @@
+"""Where a run writes: an open file, a file, or a folder with a file for each type of resource."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from fhirtrial.errors import UsageError
+
+BUFFER = 1 << 20
+
+
+class Writable(Protocol):
+    """An open binary file, or what can be written like one."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes bytes."""
+
+
+class Output(Protocol):
+    """Takes lines; nothing of them is seen under its final name before ``finish``."""
+
+    def write(self, kind: str, line: bytes) -> None:
+        """Takes a line, without its end, that holds a resource of a type."""
+
+    def finish(self) -> None:
+        """Makes what was written final."""
+
+    def discard(self) -> None:
+        """Takes back what was written, where that is possible."""
+
+
+Target = str | os.PathLike[str] | Writable | None
+
+
+def open_output(target: Target, *, kinds: Iterable[str] = ()) -> Output:
+    """
+    The output that a target means.
+
+    Args:
+        target: an open binary file; a path (packed with gzip if it ends with ``.gz``); a folder, which exists or ends
+            with ``/``, for one NDJSON file per type; None writes nothing.
+        kinds: the types of which a folder shall hold this run's files and no older ones.
+
+    Raises UsageError if nothing can be written there.
+
+    """
+    if target is None:
+        return Nothing()
+    if not isinstance(target, str | os.PathLike):
+        return OpenFile(target)
+    path = Path(target)
+    if path.is_dir() or os.fspath(target).endswith(("/", os.sep)):
+        return Folder(path, kinds)
+    return File(path)
+
+
+class Nothing:
+    """Writes nothing."""
+
+    def write(self, kind: str, line: bytes) -> None:
+        """Forgets the line."""
+
+    def finish(self) -> None:
+        """Does nothing."""
+
+    def discard(self) -> None:
+        """Does nothing."""
+
+
+class OpenFile:
+    """An open file, which stays open."""
+
+    def __init__(self, file: Writable) -> None:
+        self._write = file.write
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def write(self, kind: str, line: bytes) -> None:  # noqa: ARG002
+        """Takes a line of any type."""
+        self._lines += (line, b"\n")
+        self._size += len(line)
+        if self._size > BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        data, self._lines, self._size = b"".join(self._lines), [], 0
+        self._write(data)
+
+    def finish(self) -> None:
+        """Writes what is left."""
+        self._flush()
+
+    def discard(self) -> None:
+        """Forgets what is not written yet."""
+        self._lines.clear()
+
+
+class File:
+    """A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to."""
+
+    def __init__(self, path: Path) -> None:
+        # A symbolic link stays one: what it points at is replaced.
+        self.path = path.resolve()
+        special = self.path.exists() and not self.path.is_file()
+        self._part = self.path if special else self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        try:
+            self._file: BinaryIO = self._part.open("wb", buffering=BUFFER)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        self._packed: BinaryIO | None = None
+        if path.suffix == ".gz":
+            # No name and no time in the header: the same records make the same bytes.
+            packed = gzip.GzipFile("", "wb", 6, fileobj=self._file, mtime=0)
+            self._packed = cast("BinaryIO", packed)
+        self._out = OpenFile(self._packed or self._file)
+
+    def write(self, kind: str, line: bytes) -> None:
+        """Takes a line of any type."""
+        self._out.write(kind, line)
+
+    def finish(self) -> None:
+        """Completes the file and gives it its name."""
+        self._out.finish()
+        if self._packed is not None:
+            self._packed.close()
+        self._file.close()
+        if self._part != self.path:
+            self._part.replace(self.path)
+
+    def discard(self) -> None:
+        """Deletes what was written; a file that was there before stays as it was."""
+        self._out.discard()
+        for file in (self._packed, self._file):
+            # A full disk shows again when the rest is written: it was reported when it showed first.
+            with suppress(OSError, ValueError):
+                if file is not None:
+                    file.close()
+        if self._part != self.path:
+            self._part.unlink(missing_ok=True)
+
+
+class Folder:
+    """A folder with one NDJSON file per type of resource: https://hl7.org/fhir/uv/bulkdata/export.html."""
+
+    def __init__(self, path: Path, kinds: Iterable[str] = ()) -> None:
+        self.path = path
+        self._kinds = frozenset(kinds)
+        self._files: dict[str, File] = {}
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{path}: no such folder can be made: {error.strerror or error}") from error
+
+    def _path(self, kind: str) -> Path:
+        return self.path / f"{kind}.ndjson"
+
+    def write(self, kind: str, line: bytes) -> None:
+        """Takes a line into the file of its type."""
+        file = self._files.get(kind)
+        if file is None:
+            file = self._files[kind] = File(self._path(kind))
+        file.write(kind, line)
+
+    def finish(self) -> None:
+        """Completes all files, then gives them their names; files of an earlier run that this one did not write go."""
+        for file in self._files.values():
+            file.finish()
+        for kind in self._kinds - self._files.keys():
+            self._path(kind).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Deletes what was written."""
+        for file in self._files.values():
+            file.discard()

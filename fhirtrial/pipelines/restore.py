@@ -1,0 +1,195 @@
+"""The run from FHIR to a registry's records: everything is indexed, then study by study is restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import orjson
+
+from fhirtrial.errors import RestoreError
+from fhirtrial.issue import Issue
+from fhirtrial.mapping.mapper import Mapper
+from fhirtrial.pipelines.output import Target, open_output
+from fhirtrial.pipelines.summary import Noticed, Summary
+from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
+from fhirtrial.resources import Resource, Resources, spellings
+from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
+
+STUDIES, BESIDE = "studies", "beside"
+_EVERY = 64
+
+
+def restore_all(
+    sources: Iterable[ResourceSource],
+    target: Target,
+    *,
+    mapper: Mapper | None = None,
+    verify: bool = False,
+    memory: int = BYTES_IN_MEMORY,
+    noticed: Noticed = lambda _: None,
+    progress: Callable[[Summary], object] = lambda _: None,
+) -> Summary:
+    """
+    The registry's records that the studies of sources stand for, written to a target, one per line, in their order.
+
+    What a study refers to may stand in any of the sources, before it or after it. A study that cannot be restored is
+    reported, and the rest goes on. A file gets its name when all is done.
+
+    Args:
+        sources: as `read_resources` takes them.
+        target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing.
+        mapper: a mapping ready to use; that of ClinicalTrials.gov if not given.
+        verify: makes FHIR of each record again, and compares.
+        memory: how many bytes of resources are held in memory; the others wait in a temporary file.
+        noticed: is called with each issue, in order.
+        progress: is called from time to time.
+
+    Raises UsageError if nothing can be written to the target.
+
+    """
+    mapper = mapper or Mapper()
+    summary = Summary()
+    index = _Index(mapper, memory, summary, noticed)
+    output = open_output(target)
+    try:
+        for source in sources:
+            for number, found in enumerate(read_resources(source, refused=index.refuse)):
+                index.add(found)
+                if not number % _EVERY:
+                    progress(summary)
+        index.link()
+        for number in index.store.group(STUDIES):
+            try:
+                record = mapper.restore(index.around(number), verify=verify)
+            except RestoreError as error:
+                index.refuse(_at(error.issue, index.store.place(number)))
+                continue
+            for issue in record.issues:
+                index.note(_at(issue, index.store.place(number)))
+            summary.records += 1
+            output.write("", orjson.dumps(record.data))
+            if not summary.records % _EVERY:
+                progress(summary)
+        output.finish()
+    except BaseException:
+        output.discard()
+        raise
+    finally:
+        index.store.close()
+    return summary
+
+
+def _at(issue: Issue, place: str) -> Issue:
+    """An issue with the file and line beside the resource that it is about."""
+    return replace(issue, place=f"{place}: {issue.place}" if issue.place else place)
+
+
+class _Index:
+    """All resources of a run by what others may call them, and the studies in their order."""
+
+    def __init__(self, mapper: Mapper, memory: int, summary: Summary, noticed: Noticed) -> None:
+        files = mapper.mapping.files
+        self.main = files[mapper.mapping.main].resource
+        self.beside = frozenset(files[name].resource for name in mapper.mapping.beside)
+        self.store = ResourceStore(limit=memory)
+        self.summary = summary
+        self.noticed = noticed
+
+    def note(self, issue: Issue) -> None:
+        """Counts an issue, and hands it on."""
+        self.summary.note(issue)
+        self.noticed(issue)
+
+    def refuse(self, issue: Issue) -> None:
+        """The same; an error refuses a file, a line or a study."""
+        self.summary.refused += issue.severity == "error"
+        self.note(issue)
+
+    def add(self, found: ResourceFound) -> None:
+        """Takes a resource in, unless it was read before."""
+        resource, store = found.resource, self.store
+        kind = resource["resourceType"]
+        names = []
+        if isinstance(resource.get("id"), str):
+            names.append(f"{kind}/{resource['id']}")
+        names += [name for name in (found.full_url, resource.get("url")) if isinstance(name, str)]
+        first = store.find(names[0]) if names else None
+        if first is not None:
+            if store.get(first) == resource:
+                for name in names[1:]:
+                    store.name(name, first)
+                return
+            self.differs(kind, names[0], found, store.place(first))
+            if kind == self.main:
+                return
+        place = str(found.origin)
+        group = STUDIES if kind == self.main else BESIDE if kind in self.beside else ""
+        number = store.add(resource, size=found.size, place=place, group=group)
+        for name in names:
+            store.name(name, number)
+        self.summary.resources[kind] += 1
+
+    def differs(self, kind: str, name: str, found: ResourceFound, first: str) -> None:
+        """Reports a resource that was read before with other content."""
+        error = kind == self.main
+        message = f"{name} was read before, at {first}, with other content: the first counts"
+        issue = Issue(
+            severity="error" if error else "warning",
+            code="duplicate-resource",
+            message=message,
+            place=str(found.origin),
+        )
+        self.refuse(issue)
+
+    def link(self) -> None:
+        """Finds, once all is read, which study the resources beside studies point at."""
+        for number in self.store.group(BESIDE):
+            for reference in targets(self.store.get(number)):
+                target = found_in(self.store, reference)
+                if target is not None:
+                    self.store.link(number, target)
+
+    def around(self, number: int) -> Resources:
+        """A study with what stands beside it, and a way to find what it refers to."""
+        around = _Around(self.store)
+        for taken in (number, *self.store.pointing_at(number)):
+            resource = around.get(taken)
+            around.of_type.setdefault(resource["resourceType"], []).append(resource)
+        return around
+
+
+def targets(resource: Resource) -> Iterator[str]:
+    """The references to what a resource stands beside."""
+    found = resource.get("target")
+    for target in found if isinstance(found, list) else ():
+        if isinstance(target, dict) and isinstance(target.get("reference"), str):
+            yield target["reference"]
+
+
+def found_in(store: ResourceStore, reference: str) -> int | None:
+    """The number of the resource that a reference or a canonical URL means."""
+    for spelt in spellings(reference):
+        if (number := store.find(spelt)) is not None:
+            return number
+    return None
+
+
+class _Around(Resources):
+    """An index that fetches what it is asked for from a store, each resource once."""
+
+    def __init__(self, store: ResourceStore) -> None:
+        super().__init__()
+        self._store = store
+        self._fetched: dict[int, Resource] = {}
+
+    def get(self, number: int) -> Resource:
+        """The resource of a number, always the same object."""
+        if number not in self._fetched:
+            self._fetched[number] = self._store.get(number)
+        return self._fetched[number]
+
+    def find(self, reference: str) -> Resource | None:
+        """The resource that a reference or a canonical URL means, or None."""
+        number = found_in(self._store, reference)
+        return None if number is None else self.get(number)

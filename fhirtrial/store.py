@@ -1,0 +1,188 @@
+"""What a long run must remember: in memory while it is little, then in a temporary file, so that memory stays flat."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+KEYS_IN_MEMORY = 200_000
+"""How many keys a KeySet holds in memory: about 30 MB."""
+
+BYTES_IN_MEMORY = 24 << 20
+"""How many bytes of JSON text a ResourceStore holds in memory, parsed: about seven times as many."""
+
+
+def temporary_database() -> sqlite3.Connection:
+    """A database in a file without a name, which the system deletes: https://sqlite.org/inmemorydb.html#temp_db."""
+    database = sqlite3.connect("", isolation_level=None)
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA cache_size = -16000")
+    return database
+
+
+class KeySet:
+    """
+    A set of keys that only grows, of any size.
+
+    >>> keys = KeySet(limit=2)
+    >>> [keys.add(key) for key in (b"a", b"b", b"a", b"c", b"b")]
+    [True, True, False, True, False]
+    >>> keys.close()
+    """
+
+    def __init__(self, *, limit: int = KEYS_IN_MEMORY) -> None:
+        self._limit = limit
+        self._recent: set[bytes] = set()
+        self._database: sqlite3.Connection | None = None
+
+    def __contains__(self, key: bytes) -> bool:
+        if key in self._recent:
+            return True
+        if self._database is None:
+            return False
+        return self._database.execute("SELECT 1 FROM keys WHERE key = ?", (key,)).fetchone() is not None
+
+    def add(self, key: bytes) -> bool:
+        """Takes a key in; whether it is new."""
+        if key in self:
+            return False
+        self._recent.add(key)
+        if len(self._recent) >= self._limit:
+            self._spill()
+        return True
+
+    def _spill(self) -> None:
+        if self._database is None:
+            self._database = temporary_database()
+            self._database.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO keys VALUES (?)", ((key,) for key in sorted(self._recent)))
+        self._database.execute("COMMIT")
+        self._recent.clear()
+
+    def close(self) -> None:
+        """Gives the memory and the disk space back."""
+        self._recent.clear()
+        if self._database is not None:
+            self._database.close()
+
+
+class ResourceStore:
+    """
+    JSON objects by number (from 0, as they come), by names, and in groups: any number of them.
+
+    A name means the first that it was given to.
+
+    >>> store = ResourceStore(limit=0)
+    >>> number = store.add({"resourceType": "Location", "id": "1"}, size=40, place="a.ndjson:1", group="")
+    >>> store.name("Location/1", number)
+    >>> store.find("Location/1"), store.find("Location/2"), store.get(number)
+    (0, None, {'resourceType': 'Location', 'id': '1'})
+    >>> store.close()
+    """
+
+    def __init__(self, *, limit: int = BYTES_IN_MEMORY) -> None:
+        self._limit = limit
+        self._size = 0
+        self._count = 0
+        self._held: list[tuple[dict[str, Any], str]] = []
+        self._names: dict[str, int] = {}
+        self._groups: dict[str, list[int]] = {}
+        self._links: dict[int, list[int]] = {}
+        self._database: sqlite3.Connection | None = None
+
+    def add(self, resource: dict[str, Any], *, size: int, place: str, group: str) -> int:
+        """Takes an object of about ``size`` bytes in, read at ``place``; its number. A group of "" means none."""
+        number = self._count
+        self._count += 1
+        self._size += size
+        if self._database is None and self._size <= self._limit:
+            self._held.append((resource, place))
+            if group:
+                self._groups.setdefault(group, []).append(number)
+        else:
+            row = (number, orjson.dumps(resource), place, group)
+            self._disk().execute("INSERT INTO resources VALUES (?, ?, ?, ?)", row)
+        return number
+
+    def _disk(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = temporary_database()
+            self._database.executescript(
+                """
+                CREATE TABLE resources (number INTEGER PRIMARY KEY, text BLOB, place TEXT, called TEXT);
+                CREATE INDEX grouped ON resources (called, number) WHERE called <> '';
+                CREATE TABLE names (name TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
+                CREATE TABLE links (target INTEGER, number INTEGER, PRIMARY KEY (target, number)) WITHOUT ROWID;
+                BEGIN;
+                """
+            )
+        return self._database
+
+    def name(self, name: str, number: int) -> None:
+        """Gives an object a name, unless another has it."""
+        if self._database is None:
+            self._names.setdefault(name, number)
+        elif name not in self._names:
+            self._database.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (name, number))
+
+    def find(self, name: str) -> int | None:
+        """The number of the object that has a name."""
+        found = self._names.get(name)
+        if found is None and self._database is not None:
+            row = self._database.execute("SELECT number FROM names WHERE name = ?", (name,)).fetchone()
+            found = row[0] if row else None
+        return found
+
+    def link(self, number: int, target: int) -> None:
+        """Notes that an object points at another."""
+        if self._database is None:
+            self._links.setdefault(target, []).append(number)
+        else:
+            self._database.execute("INSERT OR IGNORE INTO links VALUES (?, ?)", (target, number))
+
+    def pointing_at(self, target: int) -> list[int]:
+        """The numbers of the objects that point at an object, in their order."""
+        found = set(self._links.get(target, ()))
+        if self._database is not None:
+            rows = self._database.execute("SELECT number FROM links WHERE target = ?", (target,))
+            found.update(row[0] for row in rows)
+        return sorted(found)
+
+    def get(self, number: int) -> dict[str, Any]:
+        """The object of a number: the one that was given, or one made anew from the database."""
+        if number < len(self._held):
+            return self._held[number][0]
+        text, _ = self._row(number)
+        resource: dict[str, Any] = orjson.loads(text)
+        return resource
+
+    def place(self, number: int) -> str:
+        """Where the object was read."""
+        return self._held[number][1] if number < len(self._held) else self._row(number)[1]
+
+    def _row(self, number: int) -> tuple[bytes, str]:
+        query = "SELECT text, place FROM resources WHERE number = ?"
+        row: tuple[bytes, str] = self._disk().execute(query, (number,)).fetchone()
+        return row
+
+    def group(self, group: str) -> Iterator[int]:
+        """The numbers of a group's objects, in their order."""
+        yield from self._groups.get(group, ())
+        if self._database is not None:
+            query = "SELECT number FROM resources WHERE called = ? AND called <> '' ORDER BY number"
+            for row in self._database.execute(query, (group,)):
+                yield row[0]
+
+    def close(self) -> None:
+        """Gives the memory and the disk space back."""
+        self._held.clear()
+        self._names.clear()
+        self._groups.clear()
+        self._links.clear()
+        if self._database is not None:
+            self._database.close()
