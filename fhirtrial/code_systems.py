@@ -41,6 +41,28 @@ def code_systems(files: MappingFiles) -> list[dict[str, Any]]:
     return sorted(resources, key=lambda resource: str(resource["url"]))
 
 
+def value_sets(files: MappingFiles) -> list[dict[str, Any]]:
+    """
+    For each of our code systems the ValueSet of all its codes, sorted by url.
+
+    >>> value_sets(MappingFiles())[0]["compose"]["include"][0]["system"].startswith("https://fhirtrial.org/CodeSystem/")
+    True
+    """
+    return [
+        {
+            "resourceType": "ValueSet",
+            "id": system["id"],
+            "url": system["url"].replace("/CodeSystem/", "/ValueSet/"),
+            "name": system["name"],
+            "title": system.get("title", system["name"]),
+            "status": system["status"],
+            "description": f"All codes of {system['url']}.",
+            "compose": {"include": [{"system": system["url"]}]},
+        }
+        for system in code_systems(files)
+    ]
+
+
 def concept_maps(files: MappingFiles) -> list[dict[str, Any]]:
     """
     All code tables as FHIR R5 ConceptMap resources, as they stand in the files, sorted by file name.

@@ -147,7 +147,7 @@ def join(at: str, keys: str) -> str:
 
 def named(node: Object, element: str) -> str:
     """An element with what sets this entry of it apart: the extension's name, the use, our own code."""
-    for mark in _marks_of(node):
+    for mark in _marks_of(node) if "." in element else ():
         return f"{element}[{mark}]"
     return element
 

@@ -24,7 +24,7 @@ class Writable(Protocol):
 class Output(Protocol):
     """Takes lines; nothing of them is seen under its final name before ``finish``."""
 
-    def write(self, kind: str, line: bytes) -> None:
+    def write(self, kind: str, line: bytes | memoryview) -> None:
         """Takes a line, without its end, that holds a resource of a type."""
 
     def finish(self) -> None:
@@ -62,7 +62,7 @@ def open_output(target: Target, *, kinds: Iterable[str] = ()) -> Output:
 class Nothing:
     """Writes nothing."""
 
-    def write(self, kind: str, line: bytes) -> None:
+    def write(self, kind: str, line: bytes | memoryview) -> None:
         """Forgets the line."""
 
     def finish(self) -> None:
@@ -77,10 +77,10 @@ class OpenFile:
 
     def __init__(self, file: Writable) -> None:
         self._write = file.write
-        self._lines: list[bytes] = []
+        self._lines: list[bytes | memoryview] = []
         self._size = 0
 
-    def write(self, kind: str, line: bytes) -> None:  # noqa: ARG002
+    def write(self, kind: str, line: bytes | memoryview) -> None:  # noqa: ARG002
         """Takes a line of any type."""
         self._lines += (line, b"\n")
         self._size += len(line)
@@ -119,7 +119,7 @@ class File:
             self._packed = cast("BinaryIO", packed)
         self._out = OpenFile(self._packed or self._file)
 
-    def write(self, kind: str, line: bytes) -> None:
+    def write(self, kind: str, line: bytes | memoryview) -> None:
         """Takes a line of any type."""
         self._out.write(kind, line)
 
@@ -159,7 +159,7 @@ class Folder:
     def _path(self, kind: str) -> Path:
         return self.path / f"{kind}.ndjson"
 
-    def write(self, kind: str, line: bytes) -> None:
+    def write(self, kind: str, line: bytes | memoryview) -> None:
         """Takes a line into the file of its type."""
         file = self._files.get(kind)
         if file is None:
