@@ -68,10 +68,11 @@ def _below(node: Node, path: str, *, many: bool) -> Iterator[tuple[str, Use, boo
             for found, use, twice in _below(item, path, many=False):
                 yield found, use, twice or (found == url and urls.count(url) > 1)
     elif isinstance(node, Object):
-        if node.type == "Extension" and isinstance(url := node.entries.get("url"), Constant):
+        address = node.entries.get("url")
+        if node.type == "Extension" and isinstance(address, Constant):
             use = _use(node, many=many)
             use.contexts = {path.removesuffix(".extension")}
-            yield str(url.value), use, False
+            yield str(address.value), use, False
             return
         for key, child in node.entries.items():
             yield from _below(child, f"{path}.{key}", many=False)

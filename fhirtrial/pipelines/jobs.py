@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -82,6 +83,9 @@ _here: list[Callable[[Any], Any]] = []
 def _start(work: Callable[[Any], Any]) -> None:
     """Makes a process ready: the parent decides when to stop, and none outlives it."""
     _here[:] = [work]
+    # What is loaded stays: looking at it again and again would also copy the pages that are shared with the parent.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
