@@ -45,7 +45,16 @@ DATES = (
     "2021-02-29", "2020-13", "2020-00-10", "2020-04-31", "0000", "20", "02/2020", "2020-1-1", "2020-01-01T10:00",
     "May 2020", "", " 2020", "2020 ", "２０２０", "2020-01-01\n",
 )  # fmt: skip
-MINUTES = ("2020-01-01T10:00", "2020-02-30T10:00", "2020-01-01T24:00", "2020-01-01", "2020", "", "now", "2020-01-01T10:00:00Z")
+MINUTES = (
+    "2020-01-01T10:00",
+    "2020-02-30T10:00",
+    "2020-01-01T24:00",
+    "2020-01-01",
+    "2020",
+    "",
+    "now",
+    "2020-01-01T10:00:00Z",
+)
 TIMES = (
     "18 Years", "1 Year", "6 Months", "90 Years", "3 Days", "1 Hour", "30 Minutes", "2 Weeks", "0 Years", "N/A", "", "18",
     "018 Years", "1.5 Years", "18 years", "18  Years", " 18 Years", "18 Yearss", "-1 Days", "999999999999999 Days",
@@ -53,12 +62,26 @@ TIMES = (
 )  # fmt: skip
 EDGES = (0, 1, -1, 17, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63))
 NUMBERS = (0.0, -0.0, 0.1, 51.5, -122.33207, 1e-7, 1e300, -1e300, 5e-324, 1.0, 1e16, 123456789.123456789)
-UNKNOWN = ("NEW_VALUE", "new value", "", " ", "recruiting", "Recruiting", "A|B", "a  b", "\x00", "ACTUAL ", "PHASE1+PHASE2", "ALL\n", "ü")
+UNKNOWN = (
+    "NEW_VALUE",
+    "new value",
+    "",
+    " ",
+    "recruiting",
+    "Recruiting",
+    "A|B",
+    "a  b",
+    "\x00",
+    "ACTUAL ",
+    "PHASE1+PHASE2",
+    "ALL\n",
+    "ü",
+)
 
 
 def _plain_text() -> st.SearchStrategy[str]:
     # No lone surrogates: they are not JSON, and the reader says so.
-    letters = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+    letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     return st.one_of(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from(ODD), letters)
 
 

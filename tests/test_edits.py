@@ -293,9 +293,7 @@ def coded(resources: list[Json]) -> Iterator[tuple[str, list[Json], Table]]:
 
 TABLES = {table.own: table for name, table in load_tables(MappingFiles()).items() if name not in SPECIAL}
 CODED = [
-    (record, way)
-    for record in (DRUG, RARE, SITES, DEVICE)
-    for way, _, _ in coded(MAPPER.convert(record).resources)
+    (record, way) for record in (DRUG, RARE, SITES, DEVICE) for way, _, _ in coded(MAPPER.convert(record).resources)
 ]
 
 
@@ -367,7 +365,9 @@ def test_sex() -> None:
     """The sex characteristic added, edited and removed."""
     group = f"{P}eligibilityModule.sex"
     server = Server(RARE)
-    characteristic = next(found for found in server.of("Group")[0]["characteristic"] if "46098-0" in codes(found["code"]))
+    characteristic = next(
+        found for found in server.of("Group")[0]["characteristic"] if "46098-0" in codes(found["code"])
+    )
     characteristic["valueCodeableConcept"] = {
         "coding": [
             {"system": "http://hl7.org/fhir/administrative-gender", "code": "male"},
@@ -382,7 +382,9 @@ def test_sex() -> None:
 def test_sex_by_fhir_code_only() -> None:
     """The administrative gender edited, our own code left: as for every code, the FHIR code wins and an issue says so."""
     server = Server(RARE)
-    characteristic = next(found for found in server.of("Group")[0]["characteristic"] if "46098-0" in codes(found["code"]))
+    characteristic = next(
+        found for found in server.of("Group")[0]["characteristic"] if "46098-0" in codes(found["code"])
+    )
     characteristic["valueCodeableConcept"]["coding"][0] = {
         "system": "http://hl7.org/fhir/administrative-gender",
         "code": "male",
@@ -629,7 +631,9 @@ def test_urns_of_a_bundle(record: Record) -> None:
     assert restored.issues == ()
 
 
-@pytest.mark.parametrize("kind", ["Location", "Practitioner", "PractitionerRole", "ActivityDefinition", "Group", "PlanDefinition"])
+@pytest.mark.parametrize(
+    "kind", ["Location", "Practitioner", "PractitionerRole", "ActivityDefinition", "Group", "PlanDefinition"]
+)
 def test_a_deleted_resource(kind: str) -> None:
     """What a reference cannot reach is missing, not guessed; the issue names the reference and the field."""
     server = Server(RARE)

@@ -145,7 +145,11 @@ def test_order_of_keys_means_nothing(tree: Json, random: Any) -> None:
 
 
 @few
-@given(st.lists(trees(), min_size=2, max_size=3, unique_by=lambda tree: tree["protocolSection"]["identificationModule"]["nctId"]))
+@given(
+    st.lists(
+        trees(), min_size=2, max_size=3, unique_by=lambda tree: tree["protocolSection"]["identificationModule"]["nctId"]
+    )
+)
 def test_alone_or_among_others(found: list[Json]) -> None:
     """Several studies among one heap of resources come back each for itself."""
     records = [record_of(tree) for tree in found]
@@ -179,7 +183,9 @@ def test_every_field_occurs() -> None:
     assert seen == wanted
 
 
-@pytest.mark.parametrize("leaf", [leaf for leaf in SCHEMA.leaves() if leaf.enum and not leaf.left_out], ids=lambda leaf: leaf.path)
+@pytest.mark.parametrize(
+    "leaf", [leaf for leaf in SCHEMA.leaves() if leaf.enum and not leaf.left_out], ids=lambda leaf: leaf.path
+)
 def test_every_code_value_travels(leaf: Any) -> None:
     """Each value of each enumeration, and one that the registry may add tomorrow, goes there and back at its place."""
     for value in [*leaf.enum, "NEW_VALUE"]:

@@ -28,7 +28,7 @@ def stored(case: Path) -> dict[str, Any]:
 
 def difference(expected: dict[str, Any], made: dict[str, Any]) -> str:
     """Where two sets of files differ, as a unified diff."""
-    found = []
+    found: list[str] = []
     for name in sorted(expected.keys() | made.keys()):
         if expected.get(name) != made.get(name):
             before = pretty(expected[name]).splitlines() if name in expected else []

@@ -36,7 +36,9 @@ def complaints_without_checker(record: Record) -> list[str]:
     """What is wrong with a record's way, FHIR's rules aside: those are `test_valid_output.py`."""
     conversion = MAPPER.convert(record, verify=True)
     restored = MAPPER.restore(conversion.resources)
-    told = [str(issue) for issue in (*conversion.issues, *restored.issues) if issue.code in ("not-restored", "unresolved")]
+    told = [
+        str(issue) for issue in (*conversion.issues, *restored.issues) if issue.code in ("not-restored", "unresolved")
+    ]
     if exact(restored.data) != wanted(record):
         told.append("comes back changed")
     return told

@@ -21,7 +21,7 @@ from fhirtrial.mapping.nodes import (
     ResourceFile,
     Through,
     When,
-    constant_value,
+    children,
     is_constant,
 )
 
@@ -87,7 +87,8 @@ class _Ledger:
             self.each(node, element, at, way, given)
         elif isinstance(node, When):
             below: Way = "when" if way != "copy" else way
-            self.add(node.path, element, at, "copy" if node.value is None else below, given, node.line)
+            place = named(node.make, element, entry=True) if isinstance(node.make, Object) else element
+            self.add(node.path, place, at, "copy" if node.value is None else below, given, node.line)
             self.walk(node.make, element, at, below, given)
         elif isinstance(node, Otherwise):
             self.walk(node.make, element, at, "when" if way != "copy" else way, given)
@@ -106,11 +107,12 @@ class _Ledger:
                 return
             self.walk(node.make, element, join(at, ".".join(source.keys)) + "[]", way, given)
             return
-        self.walk(source, element, at, way, given)
         if isinstance(source, Copy) and source.function is None:
             own = source.sources[0]
             below = ".".join(own.keys) if own.root else join(at, ".".join(own.keys))
             self.walk(node.make, element, below + "[]", "copy", given)
+        else:
+            self.walk(source, element, at, way, given)
 
     def object(self, node: Object, element: str, at: str, way: Way, given: dict[str, tuple[str, Way]]) -> None:
         element = named(node, element)
@@ -145,41 +147,62 @@ def join(at: str, keys: str) -> str:
     return f"{at}.{keys}" if at and keys else at or keys
 
 
-def named(node: Object, element: str) -> str:
-    """An element with what sets this entry of it apart: the extension's name, the use, our own code."""
-    for mark in _marks_of(node) if "." in element else ():
-        return f"{element}[{mark}]"
-    return element
+def named(node: Object, element: str, *, entry: bool = False) -> str:
+    """
+    An element with what sets this entry of it apart: the extension's name, the use, a code.
+
+    A whole resource has none, and a concept only where it is itself the ``entry`` that matters.
+    """
+    if "." not in element or (node.type == "CodeableConcept" and not entry):
+        return element
+    mark = next(_marks_of(node), "")
+    return f"{element}[{mark}]" if mark else element
 
 
 def _marks_of(node: Object) -> Iterator[str]:
-    url, use = node.entries.get("url"), node.entries.get("use")
+    """What may set an entry apart, the clearest first."""
+    url = node.entries.get("url")
     if isinstance(url, Constant) and node.type == "Extension":
-        yield str(url.value).rsplit("/", 1)[-1]
-    if isinstance(use, Constant):
-        yield str(use.value)
-    for key in ("type", "role", "state", "code", "classifier", "coding"):
-        child = node.entries.get(key)
-        found = list(_codes(child)) if child is not None else []
-        if found:
-            yield found[-1]  # where FHIR's code is the same for several, our own, which comes last, is not
+        name = str(url.value).rsplit("/", 1)[-1]
+        # HL7's registration activities share one address: the first part says which it is.
+        parts = node.entries.get("extension")
+        first = next(_codings(parts.items[0]), "") if isinstance(parts, Many) and parts.items else ""
+        yield f"{name}: {first}" if first else name
+    for key in _CONSTANT_MARKS.get(node.type, ()):
+        if isinstance(constant := node.entries.get(key), Constant):
+            yield str(constant.value)
+    concepts = [node.entries[key] for key in _CONCEPTS if key in node.entries]
+    for concept in concepts:
+        yield from list(_codings(concept))[-1:]  # where FHIR's code is the same for several, our own, the last, is not
+    for concept in concepts:
+        if isinstance(concept, Constant) and isinstance(concept.value, str):
+            yield concept.value
+    for concept in concepts:
+        yield from _tables(concept)
 
 
-def _codes(node: Node) -> Iterator[str]:
-    if isinstance(node, Constant):
-        if isinstance(node.value, str):
-            yield node.value
-    elif is_constant(node):
-        value = constant_value(node)
-        for item in value if isinstance(value, list) else [value]:
-            for coding in item.get("coding", [item]) if isinstance(item, dict) else ():
-                if "code" in coding:
-                    yield str(coding["code"])
+_CONSTANT_MARKS = {"Identifier": ("use",), "ContactPoint": ("system",), "Coding": ("code",)}
+_CONCEPTS = ("classifier", "role", "state", "code", "coding", "type")
+
+
+def _codings(node: Node) -> Iterator[str]:
+    """The constant codes in a concept; those that are only numbers by what they are called."""
+    if isinstance(node, Object):
+        code, display = node.entries.get("code"), node.entries.get("display")
+        if node.type == "Coding" and isinstance(code, Constant):
+            named = display if isinstance(display, Constant) and not str(code.value)[0].isalpha() else code
+            yield str(named.value)
+        for child in node.entries.values():
+            yield from _codings(child)
     elif isinstance(node, Many):
         for item in node.items:
-            if is_constant(item):
-                yield from _codes(item)
-            elif isinstance(item, Coded):
-                yield item.table.own.rsplit("/", 1)[-1]
-    elif isinstance(node, Object) and "coding" in node.entries:
-        yield from _codes(node.entries["coding"])
+            yield from _codings(item)
+
+
+def _tables(node: Node) -> Iterator[str]:
+    """The tables that a concept is coded by."""
+    if isinstance(node, Coded):
+        yield node.table.name
+    elif isinstance(node, Object | Many):
+        for child in children(node):
+            yield from _tables(child)
