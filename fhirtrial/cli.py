@@ -92,7 +92,7 @@ _jobs = click.option("--jobs", metavar="N", default=1, type=click.IntRange(1), h
 
 @main.command()
 @_sources
-@click.option("--to", type=click.Choice(["R5"], case_sensitive=False), default="R5", help="The release of FHIR.")
+@click.option("--to", type=click.Choice(["R5"]), default="R5", help="The release of FHIR.")
 @click.option(
     "--format",
     type=click.Choice(["ndjson", "bundle", "collection"]),

@@ -9,9 +9,11 @@ value as it is, beside the element. Inverses return None for what they cannot re
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -26,7 +28,8 @@ class Function:
     """
     A named function, its inverse if it has one, and how many tables (``by``) both take after the values.
 
-    ``doubt`` gives, of the same values, one sentence if they contradict each other, else None.
+    ``doubt`` gives, of the same values, one sentence if they contradict each other, else None; ``doubt_back`` the same
+    of what the inverse takes.
     """
 
     name: str
@@ -34,16 +37,21 @@ class Function:
     back: Callable[..., Json] | None
     tables: int
     doubt: Callable[..., str | None] | None
+    doubt_back: Callable[..., str | None] | None
 
 
 FUNCTIONS: dict[str, Function] = {}
 
 
 def _named(
-    back: Callable[..., Json] | None = None, *, tables: int = 0, doubt: Callable[..., str | None] | None = None
+    back: Callable[..., Json] | None = None,
+    *,
+    tables: int = 0,
+    doubt: Callable[..., str | None] | None = None,
+    doubt_back: Callable[..., str | None] | None = None,
 ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
     def add(forth: Callable[..., Json]) -> Callable[..., Json]:
-        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt)
+        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt, doubt_back)
         return forth
 
     return add
@@ -54,6 +62,8 @@ def _named(
 # https://ucum.org/ucum#section-Derived-Unit-Atoms; the registry's units: https://clinicaltrials.gov/policy/protocol-definitions#MinimumAge
 UCUM = {"Year": "a", "Month": "mo", "Week": "wk", "Day": "d", "Hour": "h", "Minute": "min"}
 DAYS = {"a": 365.25, "mo": 30.4375, "wk": 7.0, "d": 1.0, "h": 1 / 24, "min": 1 / 1440}
+# What FHIR takes as text, on one line, and what is not mistaken for a JSON string.
+_TEXT = re.compile(r'[^\s"\x00-\x1f][^\x00-\x1f]*')
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
 
 
@@ -69,13 +79,13 @@ def quantity_text(quantity: Json) -> str | None:
     unit = quantity.get("unit")
     value = quantity.get("value")
     if value is None:
-        return unit if isinstance(unit, str) else None
+        return _plain(unit) if isinstance(unit, str) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     code = quantity.get("code")
     named = UCUM.get(unit.removesuffix("s")) if unit else None
-    if unit is None or (code is not None and named is not None and named != code):
-        # No text, or somebody changed the code and left the text: the code is what counts.
+    if unit is None or (code is not None and named != code):
+        # No text, a text that the registry does not use, or one that was left when the code was edited.
         unit = next((name + ("" if value == 1 else "s") for name, known in UCUM.items() if known == code), unit)
     return None if unit is None else f"{value} {unit}"
 
@@ -87,14 +97,23 @@ def quantity(text: str) -> Json:
 
     >>> quantity("18 Years")
     {'value': 18, 'unit': 'Years', 'system': 'http://unitsofmeasure.org', 'code': 'a'}
-    >>> quantity("N/A")
-    {'unit': 'N/A'}
+    >>> quantity("N/A"), quantity(" ")
+    ({'unit': 'N/A'}, {'unit': '" "'})
     """
     number, _, unit = text.partition(" ")
     code = UCUM.get(unit.removesuffix("s"))
     if code and _WHOLE_NUMBER.fullmatch(number):
         return {"value": int(number), "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
-    return {"unit": text}
+    return {"unit": text if _TEXT.fullmatch(text) else json.dumps(text)}
+
+
+def _plain(unit: str) -> str:
+    """The text that a unit stands for; what FHIR takes for no text is written as a JSON string."""
+    try:
+        found = json.loads(unit) if unit.startswith('"') else unit
+    except ValueError:
+        return unit
+    return found if isinstance(found, str) else unit
 
 
 def ages_of_ranges(ranges: list[Json]) -> tuple[str | None, str | None]:
@@ -267,7 +286,10 @@ def day(text: str) -> str | None:
     '2021-02-03'
     """
     found = _DAY.match(text)
-    return found[0] if found else None
+    try:
+        return str(date.fromisoformat(found[0])) if found else None
+    except ValueError:
+        return None  # no such day
 
 
 @_named()
@@ -285,6 +307,10 @@ def midnight(text: str) -> str | None:
 # ---------------------------------------------------------------- codes
 
 
+# https://hl7.org/fhir/R5/datatypes.html#code
+_CODE = re.compile(r"[^\s\x00-\x1f]+( [^\s\x00-\x1f]+)*")
+
+
 def coding_of(coding: Coding) -> Json:
     """A table's coding as FHIR JSON."""
     display = {"display": coding.display} if coding.display else {}
@@ -293,21 +319,38 @@ def coding_of(coding: Coding) -> Json:
 
 def phases_of_codings(codings: Json, combinations: Table, phases: Table) -> list[str] | None:
     """The inverse of ``phase_codings``; a FHIR code that disagrees with the registry's own was edited, and wins."""
+    mine, theirs = _phases(codings, combinations, phases)
+    return combinations.unique[theirs].split("+") if theirs in combinations.unique else mine or None
+
+
+def _phases(codings: Json, combinations: Table, phases: Table) -> tuple[list[str], tuple[str, str] | None]:
+    """The registry's codes, and the FHIR code if it disagrees with them."""
     mine = [coding["code"] for coding in codings if coding.get("system") == phases.own and "code" in coding]
-    theirs = [(coding.get("system"), coding.get("code")) for coding in codings]
-    theirs = [pair for pair in theirs if pair[0] in combinations.systems]
-    if theirs and combinations.outside.get("+".join(mine)) != theirs[0] and theirs[0] in combinations.unique:
-        return combinations.unique[theirs[0]].split("+")
-    return mine or None
+    found = [(coding.get("system"), coding.get("code")) for coding in codings]
+    theirs = next((pair for pair in found if pair[0] in combinations.systems), None)
+    return mine, None if theirs is None or combinations.outside.get("+".join(mine)) == theirs else theirs
 
 
-@_named(phases_of_codings, tables=2)
-def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[Json]:
+def phases_disagree(codings: Json, combinations: Table, phases: Table) -> str | None:
+    """What is wrong between a FHIR phase and the registry's own codes beside it."""
+    mine, theirs = _phases(codings, combinations, phases)
+    if theirs is None or not mine:
+        return None
+    own = " and ".join(mine)
+    if theirs not in combinations.unique:
+        return f"the FHIR code {theirs[1]!r} leads to no single row of {combinations.file}: the own {own} stays"
+    return f"the FHIR code {theirs[1]!r} was edited and wins over the registry's own {own}"
+
+
+@_named(phases_of_codings, tables=2, doubt_back=phases_disagree)
+def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[Json] | None:
     """
     The FHIR code of the combination (``PHASE1`` and ``PHASE2``: Phase 1/Phase 2), then each of the registry's codes.
 
     A search for PHASE2 finds the combined studies too, as on the registry's own site.
     """
+    if not all(map(_CODE.fullmatch, codes)):
+        return None
     found = combinations.forth.get("+".join(codes), ())
     outside = [coding_of(coding) for coding in found if coding.system != combinations.own]
     own = [phases.forth.get(code, (Coding(phases.own, code, ""),))[-1] for code in codes]
@@ -333,6 +376,8 @@ def countries(sites: list[Json], table: Table) -> list[Json] | None:
     """The distinct countries of the sites, in order, each with its ISO 3166 code if it has one."""
     concepts = []
     for name in dict.fromkeys(site["country"] for site in sites if "country" in site):
+        if not _TEXT.fullmatch(name):
+            continue  # a copy for readers needs something to read
         codes = [coding_of(coding) for coding in table.forth.get(name, ()) if coding.system != table.own]
         concepts.append({"coding": codes, "text": name} if codes else {"text": name})
     return concepts or None

@@ -258,8 +258,13 @@ class Schema:
                 return None
             if field.left_out:
                 return value
-            parts = (self._explain(field, v, f"{path}[{n}]", issues, item=True) for n, v in enumerate(value))
-            return [part for part in parts if part is not None] or None
+            parts: list[Any] = []
+            for inner in value:
+                # Paths are those of the canonical tree: what is empty does not count.
+                part = self._explain(field, inner, f"{path}[{len(parts)}]", issues, item=True)
+                if part is not None:
+                    parts.append(part)
+            return parts or None
         if field.fields is None:
             self._explain_leaf(field, value, path, issues)
             return value

@@ -59,8 +59,7 @@ def _check(node: yaml.Node, file: str, seen: set[int]) -> None:
         raise MappingError("aliases are not part of the mapping language", file=file, line=line_of(node))
     if not node.tag.startswith("tag:yaml.org,2002:"):
         raise MappingError(f"tags are not part of the mapping language: {node.tag}", file=file, line=line_of(node))
-    if not isinstance(node, yaml.ScalarNode):
-        seen.add(id(node))
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _check(item, file, seen)

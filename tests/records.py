@@ -32,11 +32,15 @@ NAMES = ("Placebo", "Arm A", "Drug: Placebo", "Mayo Clinic", "Germany", "Other")
 """A few names for everything, so that namesakes are common: arms, interventions, outcomes, people and places."""
 
 ODD = (
-    "", " ", "\t", "\n\r ", "\u00a0", "\u2003", "\u200b", "\ufeff", "a\u2028b", " leading", "trailing ", "two  blanks", "two\nlines",
-    "\x00", "a\x00b", "\x1f", "\x7f", "bell\x07", "\x85", "\ud7ff\ue000", "e\u0301", "😀", "👩\u200d👩\u200d👧", "‮rtl", "Ünïcode",
-    "$", "$.x", "$$.protocolSection", "hl7:x", "ct:Status", "our:x", "nct:", "urn:uuid:1", "null", "true", "NO", "1.10", "0",
+    "", " ", "\t", "\n\r ", "\u00a0", "\u2003", "\u200b", "\ufeff", "a\u2028b", " leading", "trailing ",
+    "two  blanks", "two\nlines",
+    "\x00", "a\x00b", "\x1f", "\x7f", "bell\x07", "\x85", "\ud7ff\ue000", "e\u0301", "😀", "👩\u200d👩\u200d👧",
+    "\u202ertl", "Ünïcode",
+    "$", "$.x", "$$.protocolSection", "hl7:x", "ct:Status", "our:x", "nct:", "urn:uuid:1", "null", "true",
+    "NO", "1.10", "0",
     '"', "'", "\\", "\\u0000", '{"a": 1}', "<b>&amp;</b>", "{x}", "%s", "#", "|", "a|b", "/", "..", "?a=b",
-    "https://example.org", "http://[", "www.example.org", "https://example.org/a b", "ftp://x\ty", "https://example.org/ü",
+    "https://example.org", "http://[", "www.example.org", "https://example.org/a b", "ftp://x\ty",
+    "https://example.org/ü",
     "https://pubmed.ncbi.nlm.nih.gov/1/", "NCT00000001", "2021-001234-56", "2023-501234-56-00", "ISRCTN12345678",
     "18 Years", "1 Year", "+1 555 0100", "a@b.c", "x" * 70, "y" * 300, "z" * 5000, "ACTUAL", "SPONSOR", "RECRUITING",
 )  # fmt: skip
@@ -56,9 +60,11 @@ MINUTES = (
     "2020-01-01T10:00:00Z",
 )
 TIMES = (
-    "18 Years", "1 Year", "6 Months", "90 Years", "3 Days", "1 Hour", "30 Minutes", "2 Weeks", "0 Years", "N/A", "", "18",
+    "18 Years", "1 Year", "6 Months", "90 Years", "3 Days", "1 Hour", "30 Minutes", "2 Weeks", "0 Years",
+    "N/A", "", "18",
     "018 Years", "1.5 Years", "18 years", "18  Years", " 18 Years", "18 Yearss", "-1 Days", "999999999999999 Days",
-    "9999999999999999 Days", "99999999999999999999999 Years", "１８ Years", "18 Decades", "1 Years", "2 Year", "18\nYears",
+    "9999999999999999 Days", "99999999999999999999999 Years", "１８ Years", "18 Decades", "1 Years", "2 Year",
+    "18\nYears",
 )  # fmt: skip
 EDGES = (0, 1, -1, 17, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63))
 NUMBERS = (0.0, -0.0, 0.1, 51.5, -122.33207, 1e-7, 1e300, -1e300, 5e-324, 1.0, 1e16, 123456789.123456789)

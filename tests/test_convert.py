@@ -31,7 +31,9 @@ def study(number: int, *names: str, facility: str = "") -> dict[str, Any]:
         "sponsorCollaboratorsModule": {"collaborators": [{"name": name, "class": "OTHER"} for name in names]},
     }
     if facility:
-        protocol["contactsLocationsModule"] = {"locations": [{"facility": facility, "city": "Ulm", "country": "Germany"}]}
+        protocol["contactsLocationsModule"] = {
+            "locations": [{"facility": facility, "city": "Ulm", "country": "Germany"}]
+        }
     return {"protocolSection": protocol}
 
 
@@ -41,7 +43,9 @@ def lines(*studies: dict[str, Any]) -> bytes:
 
 def many(count: int = 5 * CHUNK_RECORDS) -> bytes:
     """Studies in several chunks, which share most of what they refer to."""
-    return lines(*(study(n, f"Sponsor {n % 7}", f"Sponsor {n % 11}", facility=f"Clinic {n % 5}") for n in range(1, count)))
+    return lines(
+        *(study(n, f"Sponsor {n % 7}", f"Sponsor {n % 11}", facility=f"Clinic {n % 5}") for n in range(1, count))
+    )
 
 
 def ndjson(source: Any, **options: Any) -> list[dict[str, Any]]:
@@ -174,8 +178,10 @@ def test_one_bad_record_stops_nothing() -> None:
     assert studies == ["NCT00000011", "NCT00000012", "NCT00000014"]
     errors = [str(issue).replace(str(BAD.parent), "…") for issue in noticed if issue.severity == "error"]
     assert errors == [
-        "error: …/bad.jsonl:3: NCT00000013: protocolSection.identificationModule.briefTitle: expected text, found a list"
-        " [wrong-type]",
+        (
+            "error: …/bad.jsonl:3: NCT00000013: protocolSection.identificationModule.briefTitle: expected text, "
+            "found a list [wrong-type]"
+        ),
         "error: …/bad.jsonl:4: the JSON ends in the middle of a value (line 4, column 22) [truncated]",
         "error: …/bad.jsonl:5: NCT00000011: the record was read before, at …/bad.jsonl:1 [duplicate-record]",
         "error: …/missing.jsonl: there is no such file or folder [no-such-file]",
@@ -313,7 +319,7 @@ def test_target_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no/out\.ndjson: cannot be written: No such file or directory$"):
         convert_all([failing(0)], tmp_path / "no" / "out.ndjson")
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UsageError, match="file/out: no such folder can be made: Not a directory$"):
+    with pytest.raises(UsageError, match=r"file/out: no such folder can be made: Not a directory$"):
         convert_all([failing(0)], f"{tmp_path}/file/out/")
 
 

@@ -34,7 +34,9 @@ def test_names_are_sorted_and_there() -> None:
 def test_names_stay_what_they_are() -> None:
     """No module of the package hides a public name once it is imported."""
     code = "import fhirtrial, fhirtrial.cli, fhirtrial.pipelines.convert, fhirtrial.pipelines.restore\n"
-    code += "import types\nassert not [n for n in fhirtrial.__all__ if isinstance(getattr(fhirtrial, n), types.ModuleType)]"
+    code += (
+        "import types\nassert not [n for n in fhirtrial.__all__ if isinstance(getattr(fhirtrial, n), types.ModuleType)]"
+    )
     assert "fhirtrial" in imported(code)
 
 

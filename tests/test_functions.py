@@ -109,7 +109,7 @@ def test_odd_numbers_stay_text(number: str) -> None:
         ({"value": 1, "code": "a"}, "1 Year"),
         ({"value": 2.5, "code": "mo"}, "2.5 Months"),
         ({"value": 3, "unit": "Years", "code": "mo"}, "3 Months"),
-        ({"value": 3, "unit": "years", "code": "a"}, "3 years"),
+        ({"value": 3, "unit": "years", "code": "a"}, "3 Years"),
         ({"value": 3, "unit": "Years"}, "3 Years"),
         ({"value": 3}, None),
         ({"value": 3, "code": "furlong"}, None),
@@ -187,7 +187,8 @@ def test_is_actual() -> None:
     assert [is_actual(value) for value in (*SCHEMA.enums["DateType"], "OTHER", "")] == [True, False, None, None]
     inverse = FUNCTIONS["is_actual"].back
     assert inverse is not None
-    assert [inverse(value) for value in (True, False, None, "true", 1, [])] == [
+    elsewhere: list[Any] = [True, False, None, "true", 1, []]
+    assert [inverse(value) for value in elsewhere] == [
         "ACTUAL",
         "ESTIMATED",
         None,

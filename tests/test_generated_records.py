@@ -83,7 +83,7 @@ def test_what_is_made_is_fhir(tree: Json) -> None:
     assert list(not_conforming(MAPPER.convert(record_of(tree)), model=False)) == []
 
 
-@few
+@settings(few, max_examples=20)
 @given(trees())
 def test_what_is_made_are_models(tree: Json) -> None:
     """Every resource is a `fhir.resources` object, and the conversion hands them out."""

@@ -33,7 +33,7 @@ def difference(expected: dict[str, Any], made: dict[str, Any]) -> str:
         if expected.get(name) != made.get(name):
             before = pretty(expected[name]).splitlines() if name in expected else []
             after = pretty(made[name]).splitlines() if name in made else []
-            found += difflib.unified_diff(before, after, f"expected/{name}", f"made/{name}", lineterm="", n=2)
+            found += difflib.unified_diff(before, after, f"stored/{name}", f"made/{name}", lineterm="", n=2)
     return "\n".join(found)
 
 
@@ -72,7 +72,7 @@ def test_there_are_kinds_enough() -> None:
 
 
 def test_all_places_are_covered() -> None:
-    """Together the cases show every field of the registry that is mapped: a field that is added needs one more line in one."""
+    """Together the cases show every field that is mapped: a field that is added needs a line in one of them."""
     seen: set[str] = set()
 
     def walk(node: Any, path: str) -> None:
@@ -104,5 +104,5 @@ def test_update_writes_what_the_test_reads(tmp_path: Path) -> None:
 def test_a_difference_is_shown() -> None:
     """A change is told as a diff that names the file and the line."""
     told = difference({"a.json": {"x": 1}}, {"a.json": {"x": 2}, "b.json": {}})
-    assert '--- expected/a.json\n+++ made/a.json\n@@ -1,3 +1,3 @@\n {\n- "x": 1\n+ "x": 2\n }' in told
+    assert '--- stored/a.json\n+++ made/a.json\n@@ -1,3 +1,3 @@\n {\n- "x": 1\n+ "x": 2\n }' in told
     assert "+++ made/b.json" in told

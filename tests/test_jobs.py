@@ -115,7 +115,7 @@ def test_errors_of_workers_are_raised_here() -> None:
 
 def test_a_worker_that_dies_is_an_error() -> None:
     """A process that the system ends, for lack of memory say, neither hangs the run nor loses records in silence."""
-    with Jobs(dies, 2) as pool, pytest.raises(FhirtrialError, match="^a worker process ended before its work did"):
+    with Jobs(dies, 2) as pool, pytest.raises(FhirtrialError, match=r"^a worker process ended before its work did"):
         list(pool.run(range(10)))
 
 
@@ -132,7 +132,8 @@ def test_a_run_that_is_stopped_leaves_no_half_files_and_no_processes(tmp_path: P
         wait_until(lambda: list((tmp_path / "out").glob(".*.part")))
         workers = children(running.pid)
         assert len(workers) == 2
-        running.send_signal(number)
+        # Ctrl-C reaches every process of the terminal's group.
+        (os.killpg if number == signal.SIGINT else os.kill)(running.pid, number)
         _, errors = running.communicate(timeout=20)
     assert running.returncode == code
     assert b"Traceback" not in errors

@@ -1,4 +1,4 @@
-"""A site changes the mapping in a folder of its own, without touching Python: what it says changes, and nothing else."""
+"""A site changes the mapping in a folder of its own: what it says changes in the output, and nothing else."""
 
 from __future__ import annotations
 

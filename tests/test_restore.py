@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import random
 import uuid
 import zipfile
@@ -112,9 +111,7 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("memory", [1 << 30, 20_000, 0], ids=["in memory", "in both", "on disk"])
-def test_every_form_gives_the_records_again(
-    form: Callable[[Any, Path], Any], memory: int, tmp_path: Path
-) -> None:
+def test_every_form_gives_the_records_again(form: Callable[[Any, Path], Any], memory: int, tmp_path: Path) -> None:
     """In the order of the studies, and nothing to say about them."""
     source = many(40) + STUDIES.read_bytes()
     records, noticed = restored(form(source, tmp_path), memory=memory)
@@ -187,6 +184,23 @@ def test_urn_uuid_references_without_ids(memory: int) -> None:
     assert restored(rewritten(source, urn, entry), memory=memory) == (wanted(source), [])
 
 
+@pytest.mark.parametrize("memory", [1 << 30, 0], ids=["in memory", "on disk"])
+def test_one_resource_under_several_names(memory: int) -> None:
+    """Each Bundle has its own fullUrl for a resource that both hold: references by either find it."""
+
+    def bundle(number: int) -> bytes:
+        def urn(reference: str) -> str:
+            return uuid.uuid5(uuid.NAMESPACE_URL, f"{number} {reference}").urn
+
+        def entry(resource: Json) -> Json:
+            return {"fullUrl": urn(f"{resource['resourceType']}/{resource['id']}"), "resource": resource}
+
+        return rewritten(lines(study(number, "A", facility="Clinic")), urn, entry)
+
+    source = lines(study(1, "A", facility="Clinic"), study(2, "A", facility="Clinic"))
+    assert restored(bundle(1), bundle(2), memory=memory) == (wanted(source), [])
+
+
 def test_what_a_server_gives() -> None:
     """Other ids, meta and narrative do not matter."""
     ids: dict[str, str] = {}
@@ -212,7 +226,11 @@ def test_verification_after_a_run() -> None:
 
 def test_a_study_without_its_provenance_and_sites() -> None:
     """What is missing is named with file, line and study; the rest is restored."""
-    kept = [line for line in converted(lines(study(1, "A", facility="Clinic"))).splitlines() if b'"Location"' not in line[:40]]
+    kept = [
+        line
+        for line in converted(lines(study(1, "A", facility="Clinic"))).splitlines()
+        if b'"Location"' not in line[:40]
+    ]
     records, noticed = restored(b"\n".join(line for line in kept if b'"Provenance"' not in line[:40]))
     assert len(records) == 1
     assert sorted({issue.code for issue in noticed}) == ["unresolved"]
@@ -220,21 +238,35 @@ def test_a_study_without_its_provenance_and_sites() -> None:
     assert any("is not among the resources" in issue.message for issue in noticed)
 
 
-def test_a_bad_line_stops_nothing() -> None:
+def test_a_bad_line_stops_nothing(tmp_path: Path) -> None:
     """Each is reported with its place; the others go on."""
     good = converted(lines(study(1), study(2)))
-    bad = b'{"resourceType":"Location"\n[1]\n{"protocolSection":{}}\n' + good + b'{"resourceType":"ResearchStudy","id":"x"}\n'
+    bad = (
+        b'{"resourceType":"Location"\n[1]\n{"protocolSection":{}}\n'
+        + good
+        + b'{"resourceType":"ResearchStudy","id":"x"}\n'
+    )
+    path = tmp_path / "bad.ndjson"
+    path.write_bytes(bad)
     out, noticed = BytesIO(), []
-    summary = restore_all([bad, b"<xml/>", b""], out, mapper=MAPPER, noticed=noticed.append)
-    assert [str(issue) for issue in noticed if issue.severity == "error"] == [
-        "error: <bytes>:1: the JSON ends in the middle of a value (line 1, column 27) [truncated]",
-        "error: <bytes>:2: expected a resource, found a list [not-a-resource]",
-        "error: <bytes>:3: this is no FHIR resource: it holds protocolSection (a resource has resourceType)"
-        " [not-a-resource]",
-        "error: <bytes>: this is XML or HTML (FHIR is read as JSON: a resource, a Bundle, an array or NDJSON)"
-        " [unknown-format]",
+    summary = restore_all([path, b"<xml/>", b""], out, mapper=MAPPER, noticed=noticed.append)
+    errors = [str(issue).replace(f"{tmp_path}/", "") for issue in noticed if issue.severity == "error"]
+    assert errors == [
+        "error: bad.ndjson:1: the JSON ends in the middle of a value (line 1, column 27) [truncated]",
+        "error: bad.ndjson:2: expected a resource, found a list [not-a-resource]",
+        (
+            "error: bad.ndjson:3: this is no FHIR resource: it holds protocolSection (a resource has resourceType)"
+            " [not-a-resource]"
+        ),
+        (
+            "error: <bytes>: this is XML or HTML (FHIR is read as JSON: a resource, a Bundle, an array or NDJSON)"
+            " [unknown-format]"
+        ),
         "error: <bytes>: there is nothing in it [empty-source]",
-        next(str(issue) for issue in noticed if issue.code == "no-id"),
+        (
+            "error: bad.ndjson:10: ResearchStudy/x: no identifier of the registry: "
+            "protocolSection.identificationModule.nctId cannot be restored (an identifier like NCT00000102) [no-id]"
+        ),
     ]
     assert (summary.records, summary.refused) == (2, 6)
     assert len(out.getvalue().splitlines()) == 2
@@ -281,9 +313,16 @@ def test_duplicates(memory: int) -> None:
     changed = text.replace(b'"name":"Clinic"', b'"name":"Klinik"').replace(b'"title":"Study 1"', b'"title":"Studie 1"')
     records, noticed = restored(text, changed, memory=memory)
     assert records == wanted(lines(study(1, "A", facility="Clinic")))
-    assert [(issue.severity, issue.code, issue.message.partition(" was ")[2]) for issue in noticed] == [
-        ("error", "duplicate-resource", "read before, at <bytes>:1, with other content: the first counts"),
-        ("warning", "duplicate-resource", noticed[1].message.partition(" was ")[2]),
+    assert [str(issue).partition("-28d4")[0] for issue in noticed] == [
+        (
+            "error: <bytes>:1: ResearchStudy/NCT00000001 was read before, at <bytes>:1, with other content: "
+            "the first counts [duplicate-resource]"
+        ),
+        (
+            "warning: <bytes>:3: PlanDefinition/NCT00000001-protocol was read before, at <bytes>:3, with other "
+            "content: the first counts [duplicate-resource]"
+        ),
+        "warning: <bytes>:4: Location/location",
     ]
 
 

@@ -82,7 +82,7 @@ def test_an_unknown_bundle_is_refused() -> None:
 
 
 def test_transaction_updates_by_business_identifier() -> None:
-    """In a transaction each resource is found by its own identifier, Provenance by its id, and no address is there twice."""
+    """In a transaction each resource is found by its identifier, Provenance by its id; no address is there twice."""
     for record in GOLDEN.values():
         entries = MAPPER.convert(record).bundle()["entry"]
         addresses = [entry["request"]["url"] for entry in entries]

@@ -9,7 +9,7 @@ from .properties import by_reference, canonicals, identified_wrongly
 from .records import at_hand
 
 MAPPER = Mapper()
-MODELS = 150
+MODELS = 60
 """How many records are also parsed by `fhir.resources`, which takes most of the time; spread over all."""
 
 
@@ -34,10 +34,32 @@ def test_real_records() -> None:
 
 
 def test_search_values_are_there() -> None:
-    """What servers search a study by is where R5's search parameters look: one example of each, from the records."""
+    """What servers search a study by is where R5's search parameters look, in one record or another."""
     study_elements = {key for record in at_hand()[:300] for key in MAPPER.convert(record).resources[0]}
     assert study_elements >= {
-        "identifier", "title", "label", "progressStatus", "phase", "studyDesign", "condition", "keyword", "focus", "region",
-        "classifier", "associatedParty", "recruitment", "site", "protocol", "period", "date", "url", "outcomeMeasure",
-        "comparisonGroup", "relatedArtifact", "primaryPurposeType", "whyStopped", "description", "descriptionSummary",
-    }  # fmt: skip
+        "identifier",
+        "title",
+        "label",
+        "progressStatus",
+        "phase",
+        "studyDesign",
+        "condition",
+        "keyword",
+        "focus",
+        "region",
+        "classifier",
+        "associatedParty",
+        "recruitment",
+        "site",
+        "protocol",
+        "period",
+        "date",
+        "url",
+        "outcomeMeasure",
+        "comparisonGroup",
+        "relatedArtifact",
+        "primaryPurposeType",
+        "whyStopped",
+        "description",
+        "descriptionSummary",
+    }

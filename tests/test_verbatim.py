@@ -1,4 +1,4 @@
-"""Values that FHIR cannot hold travel beside their element, and come back to the last bit, unless somebody edits them."""
+"""Values that FHIR cannot hold travel beside their element and come back exactly, unless somebody edits them."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_inside(value: str) -> None:
 
 
 def test_an_edit_counts() -> None:
-    """Where somebody edited the element, the edit counts and not what is beside it; removing it leaves what is beside."""
+    """Where somebody edited the element, the edit counts; where they removed it, what is beside still does."""
     made = beside("title", "a\x08b", "string", URL)
     assert made["title"] == "ab"
     assert said_beside({**made, "title": "edited"}, "title", URL) is None

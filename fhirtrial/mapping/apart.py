@@ -24,7 +24,7 @@ def picker(templates: Sequence[Node]) -> Pick:
     Without constants: the one that alone has an element of the entry. Raises MappingError, naming both lines and what
     would tell them apart, if two templates cannot be told apart.
     """
-    shown = [marks(template) for template in templates]
+    shown = _needed(templates)
     pick = _Deciding(templates, shown).decide(list(range(len(templates))), frozenset())
     alone = _codes_alone(templates, shown)
     if not alone:
@@ -43,6 +43,22 @@ def picker(templates: Sequence[Node]) -> Pick:
     return pick_or_code
 
 
+def _needed(templates: Sequence[Node]) -> list[frozenset[Mark]]:
+    """
+    What an entry must show to belong to each template.
+
+    A registry's own code is not among it where something else marks the template: somebody may have replaced the
+    concept by the FHIR code alone.
+    """
+    whole = [marks(template) for template in templates]
+    systems = [
+        {((*way, "system"), table.own) for way, table in codes_in(made_by(template))} for template in templates
+    ]
+    less = [shown - own or shown for shown, own in zip(whole, systems, strict=True)]
+    count = Counter(less)
+    return [short if count[short] == 1 else shown for short, shown in zip(less, whole, strict=True)]
+
+
 def _codes_alone(templates: Sequence[Node], shown: Sequence[frozenset[Mark]]) -> dict[tuple[Way, tuple[str, str]], int]:
     """
     FHIR codes that stand for one template by themselves: somebody replaced the concept by the FHIR code alone.
@@ -53,7 +69,7 @@ def _codes_alone(templates: Sequence[Node], shown: Sequence[frozenset[Mark]]) ->
     for place, template in enumerate(templates):
         for way, table in codes_in(made_by(template)):
             if shown[place] == {((*way, "system"), table.own)}:
-                for pair in table.unique:
+                for pair in set(table.outside.values()):
                     found.setdefault((way, pair), []).append(place)
     return {key: places[0] for key, places in found.items() if len(places) == 1}
 
@@ -72,7 +88,7 @@ class _Deciding:
             return _only(places[0], self.templates[places[0]], self.shown[places[0]], checked)
         way = _best_way(places, self.shown, checked)
         if way is None:
-            return _by_elements(places, self.templates)
+            return _by_elements(places, self.templates, marked=any(self.shown[place] for place in places))
         found = _by_rarest(places, self.shown, way)
         named = {place for here in found.values() for place in here}
         rest = [place for place in places if place not in named]
@@ -151,7 +167,7 @@ class Shortcut:
 
 def shortcut(templates: Sequence[Node]) -> Shortcut | None:
     """The shortcut through the first decision of `picker`, if there is one."""
-    shown = [marks(template) for template in templates]
+    shown = _needed(templates)
     places = list(range(len(templates)))
     way = _best_way(places, shown, frozenset())
     if len(templates) == 1 and len({at for at, _ in shown[0]}) == 1:
@@ -233,8 +249,12 @@ def _only(place: int, template: Node, shown: frozenset[Mark], checked: frozenset
     return lambda entry: None if wants.isdisjoint(entry) else place
 
 
-def _by_elements(places: list[int], templates: Sequence[Node]) -> Pick:
-    """No constant tells these apart: by the elements that only one of them has."""
+def _by_elements(places: list[int], templates: Sequence[Node], *, marked: bool) -> Pick:
+    """
+    No constant tells these apart: by the elements that only one of them has.
+
+    Where they show the same constants (``marked``), an element that may be missing is too little to go by.
+    """
     own: dict[str, int] = {}
     loose: list[int] = []
     for place in places:
@@ -243,8 +263,8 @@ def _by_elements(places: list[int], templates: Sequence[Node]) -> Pick:
         own |= dict.fromkeys(mine, place)
         if not mine:
             loose.append(place)
-    if len(loose) > 1:
-        first, second = (templates[place].line for place in loose[:2])
+    if marked or len(loose) > 1:
+        first, second = (templates[place].line for place in (places if marked else loose)[:2])
         raise MappingError(
             f"nothing tells this entry from the one in line {first.number} ({first}): give one of them a constant that "
             "the other does not have (a code of its own, a `use`, a `url`), not beside a value that may be missing",

@@ -26,7 +26,11 @@ from fhirtrial.mapping.nodes import (
     When,
     is_two_way,
 )
-from fhirtrial.mapping.walk import leaf_path, python_name
+from fhirtrial.mapping.walk import leaf_path, python_name, stands_inside
+
+
+JSON_TYPES = {"boolean": "bool", "integer": "int", "unsignedInt": "int", "positiveInt": "int", "decimal": None}
+"""What JSON writes a FHIR primitive as, where it is not text; decimals are whole numbers or not."""
 
 
 class Back(ListReader):
@@ -73,8 +77,16 @@ class Back(ListReader):
         getattr(self, f"_{type(node).__name__.lower()}")(node, value, item)
 
     def _path(self, node: Path, value: str, item: Item) -> None:
-        if not node.root:
+        if node.root:
+            return
+        wanted = JSON_TYPES.get(node.type, "str") if node.type[:1].islower() else None
+        if wanted is None:
             self.set(node.keys, value, item, node, doubtful=item.path(node.keys) in self.disputed)
+            return
+        with self.source.block(f"if {value}.__class__ is {wanted}:"):
+            self.set(node.keys, value, item, node, doubtful=item.path(node.keys) in self.disputed)
+        with self.source.block("else:"):
+            self.source.add(f"run.misshapen({value}, {node.type!r}, {item.path(node.keys)!r}, {str(node.line)!r})")
 
     def _through(self, node: Through, value: str, item: Item) -> None:
         source = self.source
@@ -83,6 +95,12 @@ class Back(ListReader):
         made = source.fresh(node.function.name)
         source.add(f"{made} = {function}({value}{tables})", node.line)
         own = node.own
+        if node.function.doubt_back is not None:
+            doubt = source.fresh("doubt")
+            source.add(f"{doubt} = {source.name(node.function.doubt_back, doubt)}({value}{tables})")
+            with source.block(f"if {doubt} is not None:"):
+                path = item.path(own[0].keys)
+                source.add(f"run.say('warning', 'disagreement', {doubt}, {path!r}, {str(node.line)!r})")
         if len(own) == 1:
             with source.block(f"if {made} is not None:"):
                 self.set(own[0].keys, made, item, node)
@@ -187,8 +205,7 @@ class Back(ListReader):
         assert path is not None
         raw = source.fresh("raw")
         source.add(f"{name} = {value}.get({key!r})")
-        if node.type == "Extension" and key.startswith("value"):
-            # An extension holds either a value or extensions.
+        if stands_inside(node, key, child):
             with source.block(f"if {name} is not None:"):
                 self.node(child, name, item)
             with source.block(f"elif 'extension' in {value}:"):
@@ -206,6 +223,6 @@ class Back(ListReader):
     def refused(self, path: Path, child: Node, raw: str, item: Item) -> None:
         """A value that FHIR could not hold, if one was carried."""
         with self.source.block(f"if {raw} is not None:"):
-            self.node(path, raw, item)
+            self.set(path.keys, raw, item, path, doubtful=item.path(path.keys) in self.disputed)
             if isinstance(child, When) and child.value is not None:
                 self.set(child.path.keys, repr(child.value), item, child, doubtful=True)

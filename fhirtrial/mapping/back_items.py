@@ -88,7 +88,7 @@ def beside(node: Node) -> bool:
     """Whether a value may stand beside its element."""
     if isinstance(node, When | Otherwise):
         return beside(node.make)
-    return isinstance(node, Path | Through) and bool(node.type) and node.type[0].islower()
+    return isinstance(node, Through) or (isinstance(node, Path) and node.type[:1].islower())
 
 
 def written(node: Node) -> Iterator[tuple[str, ...]]:

@@ -60,7 +60,7 @@ class BackRun:
     def _found(self, target: Any, wanted: str, path: str, mapping: str) -> dict[str, Any] | None:
         found = self.find(target) if isinstance(target, str) else None
         if found is None:
-            message = f"{show(target)} is not among the resources: what it holds is missing"
+            message = f"{target} is not among the resources: what it holds is missing"
             self.say("warning", "unresolved", message, path, mapping)
         elif found.get("resourceType") != wanted:
             kind = found.get("resourceType")
@@ -84,6 +84,9 @@ class BackRun:
                 mine = self.beside(coding, "code") if "_code" in coding else coding.get("code")
             elif system in systems and theirs is None:
                 theirs = (system, coding.get("code"))
+        if mine is not None and mine.__class__ is not str:
+            self.misshapen(mine, "code", path, mapping)
+            return None
         if theirs is None or table.outside.get(mine) == theirs:  # type: ignore[arg-type]
             return mine
         other = table.unique.get(theirs)
@@ -109,8 +112,18 @@ class BackRun:
 
     def unread(self, entry: Any, element: str, mapping: str) -> None:
         """An entry that is none of ours: not carried."""
-        message = f"{element} holds an entry that no line reads: {show(entry)}"
-        self.say("information", "foreign-entry", message, "", mapping)
+        text = show(entry, 240)
+        ours = self.verbatim_url.partition("StructureDefinition/")[0] in repr(entry)
+        if ours:
+            message = f"{element} holds an entry with marks of ours that fits no line any more: {text}"
+            self.say("warning", "damaged-entry", message, "", mapping)
+        else:
+            message = f"{element} holds an entry that no line reads: {text}"
+            self.say("information", "foreign-entry", message, "", mapping)
+
+    def misshapen(self, value: Any, fhir_type: str, path: str, mapping: str) -> None:
+        """A value of another JSON type than FHIR says: not read."""
+        self.say("warning", "misshapen", f"{show(value)} is no FHIR {fhir_type}: not read", path, mapping)
 
     def unreadable(self, value: Any, path: str, mapping: str) -> None:
         """A value that the inverse of a function cannot read."""

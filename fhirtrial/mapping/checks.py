@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from fhirtrial.errors import MappingError
@@ -39,6 +40,8 @@ def check_links(files: dict[str, ResourceFile]) -> None:
                 raise _error(f"{link.file} has no URL of its own: its head lacks `canonical: true`", link.line)
             if isinstance(link, Reference) and link.binds is not None:
                 _check_facts(link, target)
+            elif isinstance(link, Reference) and target.identity.shared and not _at_hand(target, link.field):
+                raise _error(f"{link.file} is a shared file: hand it its facts by `with`", link.line)
 
 
 def _check_facts(link: Reference, target: ResourceFile) -> None:
@@ -49,6 +52,12 @@ def _check_facts(link: Reference, target: ResourceFile) -> None:
         if name not in known:
             hint = nearest(name, known) or f"it takes {', '.join(known)}"
             raise _error(f"{link.file} takes no {name!r}; {hint}", link.line)
+
+
+def _at_hand(target: ResourceFile, field: Mapping[str, Any]) -> bool:
+    """Whether the item at which a shared file is used has all its facts."""
+    known = field.get("fields", {})
+    return field["type"] == "any" or all(path.keys[0] in known for path in target.identity.of)
 
 
 def _links(node: Node) -> list[Reference | Canonical]:
@@ -102,10 +111,12 @@ def check_places(found: tuple[Place, ...], schema: Schema, files: dict[str, Reso
         )
     for leaf in schema.leaves():
         whole = leaf.path.removesuffix("[]")
+        if leaf.left_out and (here := by_path.get(leaf.path) or by_path.get(whole)):
+            raise _error(f"{leaf.path} is left out by left-out.yaml ({leaf.left_out}), and read back here", here[0].line)
         if not leaf.left_out and not any(path.removesuffix("[]") == whole for path in by_path):
             raise MappingError(
                 f"no line reads {leaf.path} back: map it, or say in left-out.yaml why not",
-                file=next(iter(files.values())).line.file,
+                file=f"{schema.registry}/left-out.yaml",
             )
 
 

@@ -204,8 +204,11 @@ class NodeWriter(Lookups, ABC):
 
     def calling(self, names: dict[str, str], frame: Frame) -> None:
         """Notes where the facts of a shared resource come from, should one of them be worth an issue."""
-        if not frame.facts:
-            call = self.source.name((frame.scope, names), "facts")
+        call = self.source.name((frame.scope, names), "facts")
+        if frame.facts:
+            self.source.add("calling = run.calling")
+            self.source.add(f"run.calling = run.handed_on({call}[1])")
+        else:
             self.source.add(f"run.calling = {frame.item}, {call}")
 
     def reference(self, node: Reference, frame: Frame) -> Text:
@@ -221,6 +224,8 @@ class NodeWriter(Lookups, ABC):
             call = f"make_{python_name(node.file)}({', '.join(arguments)}, run)"
         made = self.source.fresh("reference")
         self.source.add(f"{made} = {call}", node.line)
+        if frame.facts:
+            self.source.add("run.calling = calling")
         return Text((b'"', made, b'"'), f"{made} is not None")
 
     def _many(self, node: Many, frame: Frame) -> Text:

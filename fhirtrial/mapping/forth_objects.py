@@ -11,7 +11,7 @@ from fhirtrial.mapping.forth_nodes import NodeWriter
 from fhirtrial.mapping.marks import bones
 from fhirtrial.mapping.nodes import Many, Node, Object, Path, Through, constant_value, is_constant
 from fhirtrial.mapping.text import Piece, Text, constant, joined, member
-from fhirtrial.mapping.walk import leaf_path, paths_of
+from fhirtrial.mapping.walk import leaf_path, paths_of, stands_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,7 @@ class ObjectWriter(NodeWriter):
         assert path is not None
         assert part.node is not None
         fhir_type = path.type if isinstance(part.node, Path) else ""  # of what a function made nothing stays
-        call = "refuse_inside" if making.node.type == "Extension" and part.key.startswith("value") else "refuse"
+        within = stands_inside(making.node, part.key, part.node)
+        call = "refuse_inside" if within else "refuse"
         where = making.frame.path(path.keys)
         return f"run.{call}({part.key!r}, {raw}, {fhir_type!r}, {where}, {str(part.node.line)!r}{why})"

@@ -90,6 +90,11 @@ class ForthRun:
         """How the path of an item is spelt, ``keys`` being its fields from the record's root."""
         return next(_spellings(self.record, item, keys, ""), ".".join(keys))
 
+    def handed_on(self, names: dict[str, str]) -> tuple[Any, tuple[tuple[str, ...], dict[str, str]]]:
+        """Where facts come from that one shared resource hands on to another."""
+        item, (keys, outer) = self.calling
+        return item, (keys, {name: outer.get(source, source) for name, source in names.items()})
+
     def fact(self, name: str) -> str:
         """How the path of a fact is spelt that was handed to a shared resource."""
         item, (keys, names) = self.calling
@@ -106,10 +111,10 @@ def _spellings(node: Any, item: Any, keys: tuple[str, ...], spelt: str) -> Itera
         yield from _spellings(node[keys[0]], item, keys[1:], f"{spelt}.{keys[0]}" if spelt else keys[0])
 
 
-def show(value: Any) -> str:
+def show(value: Any, most: int = 60) -> str:
     """A value for a message, cut where it gets long."""
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…" + (text[0] if isinstance(value, str) else "")
+    return text if len(text) <= most else text[: most - 3] + "…" + (text[0] if isinstance(value, str) else "")
 
 
 def place_of(items: Any, item: Any) -> int:

@@ -87,7 +87,7 @@ class _Ledger:
             self.each(node, element, at, way, given)
         elif isinstance(node, When):
             below: Way = "when" if way != "copy" else way
-            place = named(node.make, element, entry=True) if isinstance(node.make, Object) else element
+            place = named(node.make, element) if isinstance(node.make, Object) else element
             self.add(node.path, place, at, "copy" if node.value is None else below, given, node.line)
             self.walk(node.make, element, at, below, given)
         elif isinstance(node, Otherwise):
@@ -96,7 +96,7 @@ class _Ledger:
             self.file(node.file, join(at, ".".join(node.at)), way, given)
         elif isinstance(node, Many):
             for item in node.items:
-                self.walk(item, element, at, way, given)
+                self.walk(item, entry_of(item, element), at, way, given)
         else:
             self.object(node, element, at, way, given)
 
@@ -147,15 +147,18 @@ def join(at: str, keys: str) -> str:
     return f"{at}.{keys}" if at and keys else at or keys
 
 
-def named(node: Object, element: str, *, entry: bool = False) -> str:
-    """
-    An element with what sets this entry of it apart: the extension's name, the use, a code.
+def entry_of(node: Node, element: str) -> str:
+    """The element of an entry of a list of concepts; other entries get their mark when they are looked into."""
+    while isinstance(node, Each | When | Otherwise):
+        node = node.make
+    mark = next(_marks_of(node), "") if isinstance(node, Object) and node.type == "CodeableConcept" else ""
+    return f"{element}[{mark}]" if mark else element
 
-    A whole resource has none, and a concept only where it is itself the ``entry`` that matters.
-    """
-    if "." not in element or (node.type == "CodeableConcept" and not entry):
-        return element
-    mark = next(_marks_of(node), "")
+
+def named(node: Object, element: str) -> str:
+    """An element with what sets this entry of it apart: the extension's name, the use, a code."""
+    whole = "." not in element  # a resource
+    mark = "" if whole or node.type in {"CodeableConcept", "Reference"} else next(_marks_of(node), "")
     return f"{element}[{mark}]" if mark else element
 
 
@@ -164,10 +167,13 @@ def _marks_of(node: Object) -> Iterator[str]:
     url = node.entries.get("url")
     if isinstance(url, Constant) and node.type == "Extension":
         name = str(url.value).rsplit("/", 1)[-1]
-        # HL7's registration activities share one address: the first part says which it is.
+        # Where several share an address, like HL7's registration activities, the first constant code says which it is.
         parts = node.entries.get("extension")
-        first = next(_codings(parts.items[0]), "") if isinstance(parts, Many) and parts.items else ""
-        yield f"{name}: {first}" if first else name
+        codes = list(_codings(parts.items[0])) if isinstance(parts, Many) and parts.items else []
+        codes += [
+            str(child.value) for key, child in node.entries.items() if key != "url" and isinstance(child, Constant)
+        ]
+        yield f"{name}: {codes[0]}" if codes else name
     for key in _CONSTANT_MARKS.get(node.type, ()):
         if isinstance(constant := node.entries.get(key), Constant):
             yield str(constant.value)

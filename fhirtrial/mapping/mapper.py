@@ -37,7 +37,7 @@ class Mapper:
         files = MappingFiles(Path(mappings) if mappings is not None else None)
         self.mapping: Mapping = load_mapping(files, registry)
         self.engine = Engine(self.mapping)
-        self._withheld = None if contacts else Withheld(files, registry)
+        self._withheld = None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
 
     def convert(self, record: Record, *, verify: bool = False, skip: Container[bytes] = NOTHING) -> Conversion:
         """
@@ -59,7 +59,7 @@ class Mapper:
                 issues.append(Issue(severity="information", code="withheld", message=message))
         try:
             made, found = self.engine.forth(data, skip, plain=record.plain)
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
+        except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
         texts = {reference.decode("ascii"): text for reference, text in made.items()}
         said = {(issue.code, issue.path) for issue in found}
@@ -109,7 +109,7 @@ class Mapper:
         study, older = with_official_identifier(main, self.mapping)
         try:
             data, found = self.engine.back(study, beside, index.find)
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
+        except (TypeError, AttributeError, LookupError, ValueError) as error:
             message = f"the resources are not FHIR-shaped: {error}"
             issue = Issue(severity="error", code="not-fhir-shaped", message=message, place=place)
             raise RestoreError(issue) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import yaml
 
@@ -62,8 +62,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     Raises MappingError, with file and line, for whatever is wrong.
     """
     head_file = f"{registry}/mapping.yaml"
-    head: Any = plain(compose(files.read_bytes(head_file), head_file))
-    main, beside = head["main"], tuple(head.get("beside", ()))
+    main, beside, older = read_head(files, head_file)
     prefixes = load_prefixes(files)
     definitions = Definitions.load(files)
     schema = Schema.load(files, registry)
@@ -96,6 +95,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
             prefixes=prefixes,
             known_files=frozenset(documents),
             root=root,
+            enums=schema.enums,
         )
         parsed[name] = parser.parse(documents[name], name, scope)
         waiting += parser.calls
@@ -113,9 +113,24 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
         schema=schema,
         definitions=definitions,
         prefixes=prefixes,
-        older_systems=tuple(head.get("older_systems", ())),
+        older_systems=older,
         places=found,
     )
+
+
+def read_head(files: MappingFiles, name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """What a registry's mapping begins with: the main file, those beside it, and the older systems of its numbers."""
+    head = plain(compose(files.read_bytes(name), name))
+    known = {"registry", "main", "beside", "older_systems"}
+    if not isinstance(head, dict) or not isinstance(head.get("main"), str) or head.keys() - known:
+        raise MappingError(f"must say which file is `main`; it may say {', '.join(sorted(known))}", file=name)
+    lists = []
+    for key in ("beside", "older_systems"):
+        listed = head.get(key, [])
+        if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+            raise MappingError(f"`{key}` must be a list of texts", file=name)
+        lists.append(tuple(listed))
+    return head["main"], lists[0], lists[1]
 
 
 def resource_documents(files: MappingFiles, registry: str) -> dict[str, yaml.Node]:

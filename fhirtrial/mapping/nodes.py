@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -132,6 +132,7 @@ class Reference:
     binds: dict[str, Path | Copy] | None
     at: tuple[str, ...]
     targets: tuple[str, ...]
+    field: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

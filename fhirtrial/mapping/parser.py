@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import yaml
@@ -69,6 +70,7 @@ class Parser(Members):
         prefixes: Mapping[str, str],
         known_files: frozenset[str],
         root: Scope,
+        enums: Mapping[str, Mapping[str, str]],
     ) -> None:
         super().__init__(file)
         self.definitions = definitions
@@ -76,6 +78,7 @@ class Parser(Members):
         self.prefixes = prefixes
         self.known_files = known_files
         self.root = root
+        self.enums = enums
         self.whens: dict[tuple[str, ...], list[Any]] = {}
         self.calls: list[tuple[str, Scope, Line]] = []
 
@@ -146,8 +149,27 @@ class Parser(Members):
         """A plain value or a path."""
         value = scalar(node)
         if isinstance(value, str) and value.startswith("$"):
-            return self.path(node, where.scope, where.type)
+            path = self.path(node, where.scope, where.type)
+            self.check_value(node, value, path, where)
+            return path
         return Constant(self.line(node), self.constant(node, value, where))
+
+    def check_value(self, node: yaml.Node, text: str, path: Path, where: Where) -> None:
+        """A path that fills an element leads to one value of a kind that the element may hold."""
+        field = (self.root if path.root else where.scope).descend(path.keys)
+        if where.type == "" or (field["type"] == "any" and not path.keys):
+            return  # for a function, or the item that a function made
+        if not self.definitions.is_primitive(where.type):
+            raise self.error(node, f"{where.name} is a {where.type}, not the text {text}")
+        if field["type"] == "any":
+            return
+        if field.get("list"):
+            raise self.error(node, f"{text} is a list: use `each`")
+        if field["type"] == "object":
+            raise self.error(node, f"{text} is an object: {where.name} is a {where.type}")
+        if (field["type"] == "boolean") != (where.type == "boolean"):
+            said = "true or false" if field["type"] == "boolean" else "no true or false"
+            raise self.error(node, f"{text} is {said}: {where.name} is a {where.type}")
 
     def constant(self, node: yaml.Node, value: Any, where: Where) -> Any:
         """A plain value as its FHIR type wants it, checked against format and required binding."""
@@ -240,13 +262,15 @@ class Parser(Members):
         sources = tuple(self.path(item, where.scope, "") for item in self.items(entries["also"]))
         if "call" not in entries and len(sources) != 1:
             raise self.error(node, "`also` with several paths needs `call`")
-        function, tables = self.function(node, entries) if "call" in entries else (None, ())
+        function, tables = self.function(node, entries, len(sources)) if "call" in entries else (None, ())
+        if function is None:
+            self.check_value(entries["also"], self.text(self.items(entries["also"])[0]), sources[0], where)
         return Copy(self.line(node), sources, function, tables, where.type)
 
     def _from(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         if "call" not in entries:
             raise self.error(node, "`from` needs `call`")
-        function, tables = self.function(node, entries)
+        function, tables = self.function(node, entries, len(self.items(entries["from"])))
         if function.back is None:
             raise self.error(node, f"`{function.name}` has no inverse: use `also`")
         sources = tuple(self.path(item, where.scope, where.type) for item in self.items(entries["from"]))
@@ -292,7 +316,15 @@ class Parser(Members):
         if not isinstance(constant, yaml.ScalarNode):
             raise self.error(node, "`when` compares with one plain value")
         path = self.path(entries["when"].value[0][0], where.scope, "")
-        return When(self.line(node), path, scalar(constant), self.node(make, where))
+        value = scalar(constant)
+        kind = where.scope.descend(path.keys)["type"]
+        known = self.enums.get(kind)
+        if value is not None and known is not None and value not in known:
+            hint = nearest(value, known) or f"one of {', '.join(known)}"
+            raise self.error(node, f"{value!r} is no {kind}; {hint}")
+        if kind == "boolean" and value is not None and not isinstance(value, bool):
+            raise self.error(node, f"{value!r} is not true or false")
+        return When(self.line(node), path, value, self.node(make, where))
 
     def _otherwise(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         make = self.needed(node, entries, "otherwise", "make")
@@ -323,7 +355,7 @@ class Parser(Members):
                     raise self.error(value, "`with` hands on a path or `also`")
                 binds[name] = bound
         self.calls.append((file, where.scope.entered(), self.line(node)))
-        return Reference(self.line(node), file, binds, where.scope.inner, where.targets)
+        return Reference(self.line(node), file, binds, where.scope.inner, where.targets, where.scope.entered().field)
 
     # ------------------------------------------------------------ helpers
 
@@ -339,7 +371,8 @@ class Parser(Members):
             if word_of(node) == "when" and isinstance(entries["when"], yaml.MappingNode):
                 for key, value in entries["when"].value:
                     keys = scope.at + self.path(key, scope, "").keys
-                    self.whens.setdefault(keys, []).append(scalar(value))
+                    if isinstance(value, yaml.ScalarNode):
+                        self.whens.setdefault(keys, []).append(scalar(value))
             if word_of(node) == "each" and isinstance(entries["each"], yaml.ScalarNode):
                 scope = scope.each(self.path(entries["each"], scope, ""))
             for value in entries.values():
@@ -363,7 +396,9 @@ class Parser(Members):
         keys = self.path(at, where.scope, "").keys
         return Where(where.type, where.codes, where.targets, where.scope.below(keys), where.name, where.many)
 
-    def function(self, node: yaml.Node, entries: dict[str, yaml.Node]) -> tuple[Any, tuple[Lookup, ...]]:
+    def function(
+        self, node: yaml.Node, entries: dict[str, yaml.Node], paths: int
+    ) -> tuple[Any, tuple[Lookup, ...]]:
         """The function that ``call`` names, with the tables that ``by`` names."""
         name = self.text(entries["call"])
         if name not in FUNCTIONS:
@@ -372,6 +407,9 @@ class Parser(Members):
         tables = tuple(self.table(item) for item in self.items(entries["by"])) if "by" in entries else ()
         if len(tables) != function.tables:
             raise self.error(node, f"`{name}` takes {function.tables} tables (`by`), not {len(tables)}")
+        wanted = len(signature(function.forth).parameters) - function.tables
+        if paths != wanted:
+            raise self.error(node, f"`{name}` takes {wanted} path{'s' if wanted > 1 else ''}, not {paths}")
         return function, tables
 
     def table(self, node: yaml.Node) -> Lookup:

@@ -19,6 +19,7 @@ ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-ab
 """https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_ESCAPED = re.compile(rb"\\(?:u00|[bf])")
 _BLANK = re.compile(r"\s+")
 _CODE = re.compile(r"[^\s]+( [^\s]+)*")
 _DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?", re.ASCII)
@@ -26,8 +27,8 @@ _DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?
 
 def is_text(value: str) -> bool:
     """Whether FHIR takes it as string or markdown: something to see, no control characters but tab, CR and LF."""
-    if value[:1] > "!" and b"\\u00" not in orjson.dumps(value):
-        return True  # JSON escapes control characters: nearly every text of several lines ends here, without a search
+    if "!" < value < "\x7f" and _ESCAPED.search(orjson.dumps(value)) is None:
+        return True  # JSON escapes control characters: nearly every text of several lines ends here
     return bool(value) and not value.isspace() and _CONTROL.search(value) is None
 
 
@@ -64,8 +65,8 @@ def is_later(start: str | None, end: str) -> bool:
 
 
 FITTING = {
-    "string": "{0} > '!' and {0}.isprintable() or is_text({0})",
-    "markdown": "{0} > '!' and {0}.isprintable() or is_text({0})",
+    "string": "'!' < {0} < '\\x7f' and {0}.isprintable() or is_text({0})",
+    "markdown": "'!' < {0} < '\\x7f' and {0}.isprintable() or is_text({0})",
     "code": "{0}.isidentifier() or is_code({0})",
     "id": "is_code({0})",
     "uri": "is_uri({0})",
@@ -80,8 +81,8 @@ FITTING = {
 """By FHIR primitive: the test, as Python source, that FHIR takes a value; cheap for what nearly every value is."""
 
 FITTING_PLAIN = FITTING | {
-    "string": "{0} > '!' or is_text({0})",
-    "markdown": "{0} > '!' or is_text({0})",
+    "string": "'!' < {0} < '\\x7f' or is_text({0})",
+    "markdown": "'!' < {0} < '\\x7f' or is_text({0})",
 }
 """The same for records of which it is known that no text has control characters: what begins visibly is a text."""
 

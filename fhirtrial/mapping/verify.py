@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from fhirtrial.issue import Issue
@@ -23,16 +23,16 @@ def verify_forth(wanted: dict[str, Any], restored: dict[str, Any]) -> Iterator[I
 
 def verify_back(main: Resource, beside: list[Resource], index: Resources, made: Resources) -> Iterator[Issue]:
     """Where the resources and what the restored record makes again differ: not read, or a copy that disagrees."""
-    again = _identified(made)
+    again = {name: resource for found in made.of_type.values() for resource in found for name in identities(resource)}
     for resource in reached(main, beside, index):
-        name = identity(resource)
-        twin = again.get(name)
+        names = identities(resource)
+        twin = next((again[name] for name in names if name in again), None)
         here = f"{resource['resourceType']}/{resource.get('id', '?')}"
         if twin is None:
             message = "the restored record would not make this resource: it was edited, or what refers to it was"
             yield Issue(severity="warning", code="not-carried", message=message, path=here)
             continue
-        for found in differences(_comparable(resource, index), _comparable(twin, made)):
+        for found in differences(_comparable(resource, index, again), _comparable(twin, made, again)):
             yield _disagreement(here, found)
 
 
@@ -56,18 +56,15 @@ def reached(main: Resource, beside: list[Resource], index: Resources) -> Iterato
         waiting += [found for address in _addresses(resource) if (found := index.find(address)) is not None]
 
 
-def identity(resource: Resource) -> tuple[str, str]:
-    """What a resource is known by whatever its id: its business identifier; the id where it has none."""
-    for identifier in resource.get("identifier", ()):
-        if "system" in identifier and "value" in identifier:
-            return str(resource["resourceType"]), f"{identifier['system']}|{identifier['value']}"
-    if resource["resourceType"] == "Provenance":
-        return "Provenance", ""
-    return str(resource["resourceType"]), str(resource.get("id"))
-
-
-def _identified(made: Resources) -> dict[tuple[str, str], Resource]:
-    return {identity(resource): resource for found in made.of_type.values() for resource in found}
+def identities(resource: Resource) -> list[tuple[str, str]]:
+    """What a resource is known by whatever its id: its business identifiers; the id where it has none."""
+    kind = str(resource.get("resourceType"))
+    found = [
+        (kind, f"{entry['system']}|{entry['value']}")
+        for entry in resource.get("identifier", ())
+        if isinstance(entry, dict) and "system" in entry and "value" in entry
+    ]
+    return found or [(kind, "" if kind == "Provenance" else str(resource.get("id")))]
 
 
 def _addresses(node: Any) -> Iterator[str]:
@@ -82,20 +79,21 @@ def _addresses(node: Any) -> Iterator[str]:
             yield from _addresses(item)
 
 
-def _comparable(resource: Resource, index: Resources) -> Any:
+def _comparable(resource: Resource, index: Resources, known: Container[tuple[str, str]]) -> Any:
     """A resource without what a server gives it, its references by what they mean."""
-    return {key: _resolved(value, index) for key, value in resource.items() if key not in NOT_OURS}
+    return {key: _resolved(value, index, known) for key, value in resource.items() if key not in NOT_OURS}
 
 
-def _resolved(node: Any, index: Resources) -> Any:
+def _resolved(node: Any, index: Resources, known: Container[tuple[str, str]]) -> Any:
     if isinstance(node, list):
-        return [_resolved(item, index) for item in node]
+        return [_resolved(item, index, known) for item in node]
     if not isinstance(node, dict):
         return node
-    made = {key: _resolved(value, index) for key, value in node.items()}
+    made = {key: _resolved(value, index, known) for key, value in node.items()}
     address = made.get("reference")
     if isinstance(address, str) and (target := index.find(address)) is not None:
-        made["reference"] = " ".join(identity(target))
+        names = identities(target)
+        made["reference"] = " ".join(next((name for name in names if name in known), names[0]))
     return made
 
 

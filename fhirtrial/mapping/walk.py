@@ -35,6 +35,17 @@ def leaf_path(node: Any) -> Path | None:
     return None
 
 
+def stands_inside(node: Object, key: str, child: Node) -> bool:
+    """
+    Whether a refused value of an element is carried by the object itself, not beside the element.
+
+    An extension holds a value or extensions, never both (ext-1); and only primitives have something beside them.
+    """
+    if node.type == "Extension" and key.startswith("value"):
+        return True
+    return isinstance(child, Through) and not child.type[:1].islower()
+
+
 def paths_of(node: Node, *, deep: bool = False) -> list[Path]:
     """
     The paths that a node reads from the current item; ``deep``: also those that ``each`` reads from its own items.

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+import yaml
 
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
+from fhirtrial.issue import nearest
 from fhirtrial.strict_yaml import compose, line_of, plain
 
 
 class Withheld:
     """The fields that are left out, from ``<registry>/contacts.yaml``."""
 
-    def __init__(self, files: MappingFiles, registry: str) -> None:
+    def __init__(self, files: MappingFiles, registry: str, known: Iterable[str]) -> None:
         name = f"{registry}/contacts.yaml"
         node = compose(files.read_bytes(name), name)
-        paths = plain(node)
-        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        if not isinstance(node, yaml.SequenceNode):
             raise MappingError("must be a list of paths", file=name, line=line_of(node))
+        fields = {path.replace("[]", "") for path in known}
+        paths = []
+        for item in node.value:
+            path = str(plain(item))
+            if path not in fields:
+                hint = nearest(path, fields) or "see schema.json"
+                raise MappingError(f"{path} is no field; {hint}", file=name, line=line_of(item))
+            paths.append(path)
         self._tree: dict[str, Any] = {}
         for path in paths:
             place = self._tree

@@ -16,6 +16,7 @@ from fhirtrial.readers.source import Piece, refusal
 from fhirtrial.record import Origin, Record
 from fhirtrial.schema import Schema
 
+_CONTROL = re.compile(rb"\\(?:u00|[bf])")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _NO_NUMBER = ("NaN", "Infinity", "-Infinity")
 
@@ -29,7 +30,7 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
         else:
             data, noticed = parse(piece), ()
             # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
-            plain = b"\\u00" not in piece.raw and piece.tree is None
+            plain = piece.tree is None and _CONTROL.search(piece.raw) is None
             thorough = not plain and b"\\u0000" in piece.raw
     except InputError as error:
         return error.issue
