@@ -47,7 +47,8 @@ class _Commands(click.Group):
             _say(str(error))
             ctx.exit(REFUSED)
         except BrokenPipeError:
-            # Nothing is left to say, and the interpreter must not try when it flushes at its end.
+            # So that the interpreter does not fail when it flushes at its end.
+            # https://docs.python.org/3/library/signal.html#note-on-sigpipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(BROKEN_PIPE)
         except (FhirtrialError, OSError) as error:
@@ -222,7 +223,13 @@ def show(*, source: str, all_: bool, input_format: str | None, no_contacts: bool
     from fhirtrial.report.show import show_record
 
     mapper = Mapper(mappings=mappings, contacts=not no_contacts)
-    console = Console()
+
+    class Pipe(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would exit with 1, which means here that a record was refused.
+            raise BrokenPipeError
+
+    console = Pipe()
     with _report(None, stdout_is_taken=True, quiet=True) as report:
         for record in read(source, format=input_format, refused=report.refuse, schema=mapper.mapping.schema):
             try:

@@ -229,6 +229,17 @@ def test_a_pipe_that_nobody_reads_any_more(count: int) -> None:
     assert running.returncode == 141
 
 
+@pytest.mark.parametrize("command", [["show", STUDIES], ["coverage"], ["check", BAD, "--issues", "-"]], ids=str)
+def test_other_commands_and_a_pipe_that_nobody_reads(command: list[object]) -> None:
+    """They end in the same way."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = [sys.executable, "-m", "fhirtrial", *map(str, command)]
+    done = subprocess.run(arguments, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def on_terminal(*arguments: object, **environment: str) -> tuple[int, str]:
     """The exit code, and what a command shows on a terminal that is its standard error."""
     parent, child = pty.openpty()

@@ -7,139 +7,192 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from fhir.resources.structuredefinition import StructureDefinition
 from fhir.resources.valueset import ValueSet
+from hypothesis import HealthCheck, given, settings
 
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
-from fhirtrial.mapping.extensions import structure_definitions, uses
+from fhirtrial.mapping.extension_uses import uses
+from fhirtrial.mapping.extensions import structure_definitions
 from fhirtrial.mapping.mapper import Mapper
-from fhirtrial.readers import read
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared" / "corpus" / "ctgov" / "studies.jsonl.gz"
+from .records import SHARED, golden, record_of, shared, trees
 
 Json = dict[str, Any]
 
-
-@pytest.fixture(scope="module")
-def mapper() -> Mapper:
-    return Mapper()
-
-
-@pytest.fixture(scope="module")
-def definitions(mapper: Mapper) -> dict[str, Json]:
-    made = structure_definitions(mapper.mapping, MappingFiles(), version="1.2.3")
-    return {definition["url"]: definition for definition in made}
-
-
-def test_definitions_are_valid_resources(definitions: dict[str, Json]) -> None:
-    """Each definition is a StructureDefinition of R5, with the contexts in which the extension may stand."""
-    for definition in definitions.values():
-        StructureDefinition.model_validate(definition)
-
-        assert definition["context"]
-        assert definition["version"] == "1.2.3"
-    assert len(definitions) > 30
+ROOT = Path(__file__).resolve().parent.parent
+FILES = MappingFiles()
+MAPPER = Mapper()
+BASE = MAPPER.mapping.base
+DEFINITIONS: dict[str, Json] = {
+    definition["url"]: definition for definition in structure_definitions(MAPPER.mapping, FILES, version="1.2.3")
+}
+VALUE_SETS: dict[str, Json] = {value_set["url"]: value_set for value_set in value_sets(FILES)}
+CODES = {system["url"]: {concept["code"] for concept in system["concept"]} for system in code_systems(FILES)}
 
 
-def test_value_sets_are_valid_and_bound(definitions: dict[str, Json]) -> None:
-    """Each code system has a ValueSet, and each binding of an extension leads to one."""
-    sets = {found["url"]: found for found in value_sets(MappingFiles())}
-    bound = {
-        element["binding"]["valueSet"]
-        for definition in definitions.values()
-        for element in definition["differential"]["element"]
-        if "binding" in element
-    }
-
-    for found in sets.values():
-        ValueSet.model_validate(found)
-    assert bound
-    assert bound <= sets.keys()
-    assert len(sets) == len(code_systems(MappingFiles()))
+def named(name: str) -> Json:
+    """The definition of an extension."""
+    return DEFINITIONS[f"{BASE}StructureDefinition/{name}"]
 
 
-def elements(resource: Any, path: str) -> Iterator[tuple[str, Json]]:
-    """All objects of a resource with their paths, without list places."""
-    if isinstance(resource, dict):
-        yield path, resource
-        for key, value in resource.items():
-            yield from elements(value, f"{path}.{key}" if not key.startswith("_") else f"{path}.{key[1:]}")
-    elif isinstance(resource, list):
-        for item in resource:
-            yield from elements(item, path)
+def elements(name: str) -> dict[str, Json]:
+    """The elements of a definition by id."""
+    return {element["id"]: element for element in named(name)["differential"]["element"]}
 
 
-def faults(resource: Json, definitions: dict[str, Json], base: str) -> Iterator[str]:
+# ------------------------------------------------------------------------------- does the output obey the definitions?
+
+
+def objects(node: Any, path: str) -> Iterator[tuple[str, Json]]:
+    """All objects of a resource with their element paths; the parts of an extension are its own matter."""
+    if isinstance(node, dict):
+        yield path, node
+        for key, value in node.items():
+            inner = f"{path}.{key.removeprefix('_')}"
+            if key == "extension":
+                for found in value:
+                    # What stands inside the value of an extension is named from the value's type on.
+                    for name, member in found.items():
+                        if name.startswith(("value", "_value")):
+                            yield from objects(member, name.removeprefix("_").removeprefix("value"))
+                    yield from parts_of(found)
+            else:
+                yield from objects(value, inner)
+    elif isinstance(node, list):
+        for item in node:
+            yield from objects(item, path)
+
+
+def parts_of(extension: Json) -> Iterator[tuple[str, Json]]:
+    """The objects in the values of the parts of an extension, and the extension itself where others stand on it."""
+    yield "Extension", {"extension": [part for part in extension.get("extension", ()) if ":" in part["url"]]}
+    for part in extension.get("extension", ()):
+        if ":" not in part["url"]:
+            for name, member in part.items():
+                if name.startswith(("value", "_value")):
+                    yield from objects(member, name.removeprefix("_").removeprefix("value"))
+            yield from parts_of(part)
+
+
+def faults(resource: Json) -> Iterator[str]:
     """How a resource breaks the definitions of our extensions."""
-    for path, node in elements(resource, resource["resourceType"]):
+    for path, node in objects(resource, resource["resourceType"]):
         urls = Counter(found["url"] for found in node.get("extension", ()))
-        for found in node.get("extension", ()):
-            url = found["url"]
-            if not url.startswith(base):
+        for url, count in urls.items():
+            if not url.startswith(BASE):
                 continue
-            definition = definitions.get(url)
-            if definition is None:
+            if url not in DEFINITIONS:
                 yield f"{path}: {url} is not defined"
                 continue
+            definition = DEFINITIONS[url]
             contexts = [context["expression"] for context in definition["context"]]
             if path not in contexts and contexts != ["Element"]:
                 yield f"{path}: {url} may stand on {contexts}"
-            yield from shape(found, definition["differential"]["element"], "Extension", f"{path}.{url}")
-            if urls[url] > 1 and definition["differential"]["element"][0]["max"] == "1":
-                yield f"{path}: {url} stands {urls[url]} times"
+            declared = {element["id"]: element for element in definition["differential"]["element"]}
+            if count > 1 and declared["Extension"]["max"] == "1":
+                yield f"{path}: {url} stands {count} times"
+            for found in node["extension"]:
+                if found["url"] == url:
+                    yield from shape(found, declared, "Extension", f"{path}.{url}")
 
 
-def shape(found: Json, declared: list[Json], at: str, path: str) -> Iterator[str]:
+def shape(found: Json, declared: dict[str, Json], at: str, path: str) -> Iterator[str]:
     """How an extension, or a part of one, breaks its definition."""
-    by_id = {element["id"]: element for element in declared}
-    value = by_id[f"{at}.value[x]"]
-    held = [key for key in found if key.startswith("value")]
-    parts = [part for part in found.get("extension", ()) if not part["url"].startswith("http")]
-    if value.get("max") == "0":
-        if held:
-            yield f"{path} holds a value"
+    if found["url"] != declared[f"{at}.url"]["fixedUri"]:
+        yield f"{path} has another url"
+    value, parts = declared[f"{at}.value[x]"], found.get("extension", [])
+    held = {key.removeprefix("_") for key in found if key.startswith(("value", "_value"))}
+    if not held and (value.get("min") or not parts):
+        yield f"{path} holds nothing"
+    if held and value.get("max") == "0":
+        yield f"{path} holds a value"
     elif held:
         (key,) = held
-        code = value["type"][0]["code"]
-        if key != f"value{code[0].upper()}{code[1:]}":
-            yield f"{path} holds {key}, not a {code}"
-    elif not found.get("extension"):
-        yield f"{path} holds nothing"
-    count = Counter(part["url"] for part in parts)
+        yield from fitting(found.get(key), key, value, path)
+    if parts and declared.get(f"{at}.extension", {}).get("max") == "0":
+        yield f"{path} has parts"
+        return
+    elif held and parts:
+        yield f"{path} has a value and parts"
+    count = Counter(part["url"].rpartition("/")[2] for part in parts)
+    for name, times in count.items():
+        if times > 1 and declared.get(f"{at}.extension:{name}", {}).get("max") == "1":
+            yield f"{path}.{name} stands {times} times"
     for part in parts:
-        name = f"{at}.extension:{part['url']}"
-        if name not in by_id:
+        slice = declared.get(f"{at}.extension:{part['url'].rpartition('/')[2]}")
+        if slice is None:
             yield f"{path} has no part {part['url']}"
+        elif "profile" in slice["type"][0]:
+            if slice["type"][0]["profile"] != [part["url"]]:
+                yield f"{path} has another part {part['url']}"
         else:
-            if count[part["url"]] > 1 and by_id[name]["max"] == "1":
-                yield f"{path}.{part['url']} stands {count[part['url']]} times"
-            yield from shape(part, declared, name, f"{path}.{part['url']}")
+            yield from shape(part, declared, slice["id"], f"{path}.{part['url']}")
 
 
-def sources() -> list[Path]:
-    """The records at hand: the examples, and the shared ones where they are."""
-    return [ROOT / "examples" / "studies.jsonl", *([SHARED] if SHARED.exists() else [])]
+def fitting(found: Any, key: str, declared: Json, path: str) -> Iterator[str]:
+    """How a value breaks what is said of its type, its codes and what it refers to."""
+    (kind,) = declared["type"]
+    if key != f"value{kind['code'][0].upper()}{kind['code'][1:]}":
+        yield f"{path} holds {key}, not a {kind['code']}"
+    elif "targetProfile" in kind:
+        if f"http://hl7.org/fhir/StructureDefinition/{found['type']}" not in kind["targetProfile"]:
+            yield f"{path} refers to a {found['type']}"
+    elif "binding" in declared:
+        (include,) = VALUE_SETS[declared["binding"]["valueSet"]]["compose"]["include"]
+        codings = (
+            [{"system": include["system"], "code": found}] if isinstance(found, str) else found.get("coding", [found])
+        )
+        ours = [coding.get("code") for coding in codings if coding["system"] == include["system"]]
+        if not ours:
+            yield f"{path} has no code of {include['system']}"
+        elif declared["binding"]["strength"] == "required" and ours[0] not in CODES[include["system"]]:
+            yield f"{path}: {ours[0]} is no code of {include['system']}"
 
 
-def test_output_obeys_the_definitions(mapper: Mapper, definitions: dict[str, Json]) -> None:
-    """In the output of all records at hand every extension of ours is defined, and used as its definition says."""
-    base, used = mapper.mapping.base, set()
-    for source in sources():
-        for record in read(source):
-            for resource in mapper.convert(record).resources:
-                assert list(faults(resource, definitions, base)) == []
-                used |= {
-                    found["url"]
-                    for _, node in elements(resource, "")
-                    for found in node.get("extension", ())
-                    if found["url"].startswith(base)
-                }
+def used(resource: Json) -> set[str]:
+    """The extensions of ours that a resource uses."""
+    return {
+        found["url"]
+        for _, node in objects(resource, resource["resourceType"])
+        for found in node.get("extension", ())
+        if found["url"].startswith(BASE)
+    }
 
-    assert used <= definitions.keys()
+
+def test_golden_output_obeys_the_definitions() -> None:
+    """In the output of the golden records every extension is used as defined, and every defined one is used."""
+    seen: set[str] = set()
+    lone_type = {
+        "designModule": {"enrollmentInfo": {"type": "ACTUAL"}},
+        "identificationModule": {"nctId": "NCT00000102"},
+    }
+    for name, record in [*golden(), ("a type without a count", record_of({"protocolSection": lone_type}))]:
+        for resource in MAPPER.convert(record).resources:
+            assert list(faults(resource)) == [], name
+            seen |= used(resource)
+
+    assert seen == DEFINITIONS.keys()
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the folder of shared records is not beside the checkout")
+def test_shared_output_obeys_the_definitions() -> None:
+    """So it is in the output of all real records."""
+    for record in shared():
+        for resource in MAPPER.convert(record).resources:
+            assert list(faults(resource)) == [], record.id
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(trees())
+def test_any_output_obeys_the_definitions(tree: Json) -> None:
+    """So it is in the output of invented records with odd values: what FHIR cannot hold stands in the value, too."""
+    for resource in MAPPER.convert(record_of(tree)).resources:
+        assert list(faults(resource)) == []
 
 
 @pytest.mark.parametrize(
@@ -147,41 +200,204 @@ def test_output_obeys_the_definitions(mapper: Mapper, definitions: dict[str, Jso
     [
         ({"url": "other-name", "valueString": "x"}, "may stand on"),
         ({"url": "study-populations", "valueMarkdown": "x"}, "is not defined"),
-        ({"url": "last-known-status", "valueString": "x"}, "holds valueString"),
+        ({"url": "masking-description", "valueString": "x"}, "holds valueString, not a markdown"),
+        ({"url": "masking-description"}, "holds nothing"),
+        ({"url": "masking-description", "extension": [{"url": "x", "valueString": "x"}]}, "no part x"),
+        ({"url": "last-known-status", "extension": [{"url": "x", "valueString": "x"}]}, "holds nothing"),
+        ({"url": "last-known-status", "valueCodeableConcept": {"coding": [{"system": "x"}]}}, "has no code of"),
         ({"url": "ipd-sharing", "valueString": "x"}, "holds a value"),
         ({"url": "ipd-sharing", "extension": [{"url": "plans", "valueString": "x"}]}, "has no part plans"),
-        ({"url": "last-known-status"}, "holds nothing"),
+        ({"url": "ipd-sharing", "extension": [{"url": "url", "valueString": "x"}] * 2}, "url stands 2 times"),
+        ({"url": "ipd-sharing", "extension": [{"url": "url"}]}, "holds nothing"),
+        (
+            {"url": "expanded-access", "extension": [{"url": "study", "valueReference": {"type": "Group"}}]},
+            "refers to a Group",
+        ),
     ],
 )
-def test_the_check_itself_finds_faults(
-    extension: Json, fault: str, mapper: Mapper, definitions: dict[str, Json]
-) -> None:
-    """A wrong place, name, type or part is found: the test above can fail."""
-    extension = {**extension, "url": f"{mapper.mapping.base}StructureDefinition/{extension['url']}"}
-    study = {"resourceType": "ResearchStudy", "extension": [extension]}
+def test_the_check_itself_finds_faults(extension: Json, fault: str) -> None:
+    """A wrong place, name, type, code, target or number of parts is found: the tests above can fail."""
+    extension = {**extension, "url": f"{BASE}StructureDefinition/{extension['url']}"}
+    found = list(faults({"resourceType": "ResearchStudy", "extension": [extension]}))
 
-    found = list(faults(study, definitions, mapper.mapping.base))
-
-    assert len(found) == 1
+    assert found
     assert fault in found[0]
 
 
-def test_repetition_follows_from_the_mapping(mapper: Mapper) -> None:
-    """What `each` makes may repeat, and so may what several lines write; the rest stands once."""
-    found = uses(mapper.mapping)
+def test_the_check_counts_and_reads_codes() -> None:
+    """The same extension twice is found where it may stand once, and so is a code outside a closed choice."""
+    twice = {"url": f"{BASE}StructureDefinition/masking-description", "valueMarkdown": "x"}
+    lacks = {"url": f"{BASE}StructureDefinition/document-lacks", "valueCode": "icf"}
+    study = {"resourceType": "ResearchStudy"}
 
-    assert found["other-name"].many
-    assert found["document-lacks"].many
-    assert not found["last-known-status"].many
-    assert found["ipd-sharing"].parts["information"].many
+    assert len(list(faults({**study, "extension": [twice, twice]}))) == 1
+    assert list(faults({**study, "relatedArtifact": [{"extension": [lacks, lacks]}]})) == []
+    assert len(list(faults({**study, "relatedArtifact": [{"extension": [{**lacks, "valueCode": "x"}]}]}))) == 1
 
 
-def test_what_is_not_described_is_an_error(tmp_path: Path, mapper: Mapper) -> None:
-    """An extension that a mapping uses and nobody describes is named; so is one described and not used."""
+# ------------------------------------------------------------------------------------------------- the definitions
+
+
+@pytest.mark.parametrize("url", list(DEFINITIONS))
+def test_each_is_a_valid_resource(url: str) -> None:
+    """Each is a StructureDefinition of R5 that constrains Extension, found under the end of its address."""
+    definition = DEFINITIONS[url]
+    model = StructureDefinition.model_validate(definition)
+
+    assert url == f"{BASE}StructureDefinition/{model.id}"
+    assert (model.version, model.fhirVersion, model.type) == ("1.2.3", "5.0.0", "Extension")
+    assert "date" not in definition
+    ids = [element["id"] for element in definition["differential"]["element"]]
+    assert len(set(ids)) == len(ids)
+    assert all(id.replace(f":{id.rpartition(':')[2].partition('.')[0]}", "") for id in ids)
+    assert elements(model.id or "")["Extension.url"]["fixedUri"] == url
+
+
+def test_contexts_are_elements_of_r5() -> None:
+    """Each may stand on elements that R5 has."""
+    r5 = MAPPER.mapping.definitions
+    for definition in DEFINITIONS.values():
+        for context in definition["context"]:
+            first, *names = context["expression"].split(".")
+            kind = first
+            for name in names:
+                element = r5.element(kind, name)
+                assert element is not None, context
+                kind = element.type
+            assert first == "Element" or r5.is_resource(first) or r5.elements(first)
+
+
+def test_value_sets_are_valid_and_bound() -> None:
+    """Each code system has a ValueSet, and each binding of an extension leads to one."""
+    bound = {
+        element["binding"]["valueSet"]
+        for definition in DEFINITIONS.values()
+        for element in definition["differential"]["element"]
+        if "binding" in element
+    }
+
+    for found in VALUE_SETS.values():
+        ValueSet.model_validate(found)
+    assert len(bound) > 9
+    assert bound <= VALUE_SETS.keys()
+    assert {found["compose"]["include"][0]["system"] for found in VALUE_SETS.values()} == CODES.keys()
+
+
+def test_a_coded_value_is_bound() -> None:
+    """A value with codes of the registry is bound to them, loosely; a choice that mapping files write out, strictly."""
+    status = elements("last-known-status")["Extension.value[x]"]["binding"]
+    kind = elements("enrollment-type")["Extension.value[x]"]["binding"]
+    lacks = elements("document-lacks")["Extension.value[x]"]["binding"]
+
+    assert status == {"strength": "extensible", "valueSet": f"{BASE}ValueSet/ctgov-Status"}
+    assert kind == {"strength": "extensible", "valueSet": f"{BASE}ValueSet/ctgov-EnrollmentType"}
+    assert lacks == {"strength": "required", "valueSet": f"{BASE}ValueSet/document-part"}
+    assert "binding" not in elements("other-name")["Extension.value[x]"]
+
+
+def test_cardinalities_follow_from_the_mapping() -> None:
+    """What `each` makes may repeat, and so may what several lines write; the rest stands once. A value is needed."""
+    assert elements("other-name")["Extension"]["max"] == "*"
+    assert elements("document-lacks")["Extension"]["max"] == "*"
+    assert elements("last-known-status")["Extension"]["max"] == "1"
+    assert elements("last-known-status")["Extension.value[x]"]["min"] == 1
+    assert elements("last-known-status")["Extension.extension"]["max"] == "0"
+    assert elements("other-name")["Extension.extension:verbatim"]["type"][0]["profile"] == [
+        f"{BASE}StructureDefinition/verbatim"
+    ]
+    assert elements("ipd-sharing")["Extension.extension:information"]["max"] == "*"
+    assert elements("ipd-sharing")["Extension.extension:plan"]["max"] == "1"
+    assert elements("ipd-sharing")["Extension.value[x]"]["max"] == "0"
+
+
+def test_parts_of_parts_are_slices_in_slices() -> None:
+    """A part that has parts itself is a slice with slices, the way HL7 writes them."""
+    found = elements("results-tracking")
+    released = found["Extension.extension:submission.extension:released"]
+
+    assert (released["path"], released["sliceName"]) == ("Extension.extension.extension", "released")
+    assert found["Extension.extension:submission.extension:released.value[x]"]["type"] == [{"code": "date"}]
+    assert found["Extension.extension:submission.value[x]"]["max"] == "0"
+    assert found["Extension.extension:submission.url"]["fixedUri"] == "submission"
+
+
+def test_the_same_every_time() -> None:
+    """Loaded again, the same files give the same bytes."""
+    again = structure_definitions(Mapper().mapping, MappingFiles(), version="1.2.3")
+
+    assert orjson.dumps(again) == orjson.dumps(list(DEFINITIONS.values()))
+    assert [found["url"] for found in again] == sorted(DEFINITIONS)
+
+
+def test_verbatim_may_stand_anywhere() -> None:
+    """What carries a value that FHIR cannot hold may stand on any element."""
+    assert named("verbatim")["context"] == [{"type": "element", "expression": "Element"}]
+    assert uses(MAPPER.mapping)["verbatim"].type == "base64Binary"
+
+
+# ------------------------------------------------------------------------------------------------ wrong descriptions
+
+USED, UNUSED = "is used, and not described in extensions.yaml", "extensions.yaml:LINE: no mapping file uses the"
+SET = f"{BASE}ValueSet/document-part"
+WRONG = [
+    ("\nsex: ", "\nsexes: ", f"ctgov/eligibility.yaml:LINE: the extension sex {USED}"),
+    ("\nverbatim: ", "\nvebatim: ", f"ctgov/mapping.yaml:LINE: the extension verbatim {USED}"),
+    ("minimum: ", "minimal: ", f"ctgov/eligibility.yaml:LINE: the part minimum of the extension bmi-limits {USED}"),
+    ("sex: {title: ", "sex: {titel: ", "extensions.yaml:LINE: titel has no meaning in sex; did you mean title?"),
+    ("sex: {title: Sex of participants, ", "sex: {", "extensions.yaml:LINE: sex needs a title"),
+    ("{title: Sex of participants,", "{title: '',", "extensions.yaml:LINE: text is needed here"),
+    (
+        "our:ValueSet/document-part",
+        "our:ValueSet/document-parts",
+        f"extensions.yaml:LINE: document-lacks: there is no value set {SET}s; did you mean {SET}?",
+    ),
+    ("\nverbatim: ", "\nfoo: {title: a, text: b}\nverbatim: ", f"{UNUSED} extension foo"),
+    (
+        "parts: {minimum: ",
+        "parts: {minimun: x, minimum: ",
+        f"{UNUSED} part minimun of the extension bmi-limits; did you mean minimum?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG)
+def test_descriptions_fit_the_use(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """What is used and not described, described and not used, or misspelt, is an error that names file and line."""
     text = (ROOT / "mappings" / "extensions.yaml").read_text("utf-8")
-    (tmp_path / "extensions.yaml").write_text(text.replace("\nsex: ", "\nsexes: "), "utf-8")
+    assert text.count(old) == 1
+    (tmp_path / "extensions.yaml").write_text(text.replace(old, new), "utf-8")
 
     with pytest.raises(MappingError) as error:
-        structure_definitions(mapper.mapping, MappingFiles(tmp_path), version="1")
+        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1")
 
-    assert str(error.value) == "extensions.yaml: sex is used, not described"
+    assert error.value.line
+    assert str(error.value).replace(f":{error.value.line}:", ":LINE:") == message
+
+
+def test_one_extension_has_one_type(tmp_path: Path) -> None:
+    """Two lines that give one extension values of two types are an error that names both."""
+    (tmp_path / "ctgov").mkdir()
+    text = (ROOT / "mappings" / "ctgov" / "eligibility.yaml").read_text("utf-8")
+    changed = text.replace("StructureDefinition/gender-based'", "StructureDefinition/masking-description'")
+    assert changed != text
+    (tmp_path / "ctgov" / "eligibility.yaml").write_text(changed, "utf-8")
+
+    with pytest.raises(MappingError) as error:
+        uses(Mapper(mappings=tmp_path).mapping)
+
+    assert "masking-description has " in str(error.value)
+    assert all(found in str(error.value) for found in ("markdown", "boolean", "eligibility.yaml:", "study.yaml:"))
+
+
+def test_an_extension_of_two_elements_may_stand_on_both(tmp_path: Path) -> None:
+    """Two lines that use one extension on different elements give it both contexts."""
+    (tmp_path / "ctgov").mkdir()
+    text = (ROOT / "mappings" / "ctgov" / "study.yaml").read_text("utf-8")
+    changed = text.replace("StructureDefinition/upload-time'", "StructureDefinition/time-frame'")
+    assert changed != text
+    (tmp_path / "ctgov" / "study.yaml").write_text(changed, "utf-8")
+
+    found = uses(Mapper(mappings=tmp_path).mapping)["time-frame"]
+
+    assert found.contexts == {"ResearchStudy.outcomeMeasure", "ResearchStudy.relatedArtifact"}
+    assert found.type == "string"

@@ -183,9 +183,8 @@ CASES: dict[str, tuple[str, str, str, int | None, str]] = {
     ),
     "required element further in": (
         GROUP,
-        "    - code: {coding: [{system: 'our:CodeSystem/eligibility', code: healthy-volunteers}], "
-        "text: Accepts Healthy Volunteers}\n      exclude: false\n",
-        "    - code: {coding: [{system: 'our:CodeSystem/eligibility', code: healthy-volunteers}]}\n",
+        "healthy-volunteers, display: Accepts healthy volunteers}]}\n      exclude: false\n",
+        "healthy-volunteers, display: Accepts healthy volunteers}]}\n",
         0,
         "Group.characteristic.exclude is required by FHIR and has no line here",
     ),
@@ -503,7 +502,7 @@ def test_wrong_line(tmp_path: Path, name: str) -> None:
     first = (
         text[: text.index("$.protocolSection.descriptionModule.briefSummary")].count("\n") + 1 if file == STUDY else 0
     )
-    seealso = line_of_entry(text, "referencesModule.seeAlsoLinks") + 1 if file == STUDY else 0
+    seealso = line_of_entry(text, "referencesModule.seeAlsoLinks") if file == STUDY else 0
     wanted = message.format(line=line, before=line - 1, first=first, seealso=seealso) if "{" in message else message
     assert error.message == wanted
     if further is None:

@@ -57,7 +57,7 @@ def drop(tree: Json, dice: random.Random) -> None:
 def retype(tree: Json, dice: random.Random) -> None:
     """Puts something else in its place."""
     holder, key = dice.choice(places(tree))
-    holder[key] = dice.choice(OTHERS)
+    holder[key] = deepcopy(dice.choice(OTHERS))
 
 
 def wrap(tree: Json, dice: random.Random) -> None:
@@ -86,7 +86,7 @@ def repeat(tree: Json, dice: random.Random) -> None:
     lists = [holder[key] for holder, key in places(tree) if isinstance(holder[key], list) and holder[key]]
     if lists:
         found = dice.choice(lists)
-        found.insert(dice.randrange(len(found) + 1), dice.choice(found))
+        found.insert(dice.randrange(len(found) + 1), deepcopy(dice.choice(found)))
 
 
 def rename(tree: Json, dice: random.Random) -> None:
@@ -130,7 +130,8 @@ def mutated(records: list[bytes], count: int, dice: random.Random) -> Iterator[b
             continue
         tree = orjson.loads(raw)
         for _ in range(dice.choice((1, 1, 2, 3, 8))):
-            dice.choice(TREES)(tree, dice)
+            if tree:
+                dice.choice(TREES)(tree, dice)
         try:
             yield orjson.dumps(tree)
         except TypeError:  # an integer of more than 64 bits, which a source may well hold
@@ -163,7 +164,8 @@ def test_damaged_records() -> None:
                 taken += 1
                 told.update(issue.code for issue in conversion.issues)
                 unplaced = [str(issue) for issue in conversion.issues if not issue.path or issue.place != "<bytes>:1"]
-                unplaced = [text for text in unplaced if "[withheld]" not in text]
+                # A field without a name has a path without a name.
+                unplaced = [text for text in unplaced if "'' is no field of ctgov" not in text]
                 if unplaced:
                     wrong.append((line[:3000], unplaced))
                 if number % 7 == 0:

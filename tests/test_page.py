@@ -202,7 +202,7 @@ def test_a_page_cut_after_any_line_keeps_what_was_before() -> None:
     for count in range(len(lines) + 1):
         found = dict(leaves(read("\n".join(lines[:count]))[0]))
         for path, value in found.items():
-            assert value == whole[path] or isinstance(value, str) and whole[path].startswith(value), path
+            assert value == whole[path] or (isinstance(value, str) and whole[path].startswith(value)), path
         assert len(found) >= last - 1, count
         last = len(found)
     assert last == len(whole)

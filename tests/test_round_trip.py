@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from copy import deepcopy
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -62,6 +64,25 @@ def test_verify_is_silent(record: Record) -> None:
     verified = MAPPER.convert(record, verify=True)
     assert verified.issues == MAPPER.convert(record).issues
     assert MAPPER.restore(verified.resources, verify=True).issues == ()
+
+
+def test_verify_tells_every_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If something does not come back, verify says what, where, and what comes instead."""
+    record = GOLDEN["drug"]
+    mapper = Mapper()
+    spoilt = deepcopy(SCHEMA.wanted(record.data))
+    status = spoilt["protocolSection"]["statusModule"]
+    status["overallStatus"] = "COMPLETED"
+    del status["whyStopped"]
+    monkeypatch.setattr(mapper, "restore", lambda _: replace(record, data=spoilt))
+    path = "protocolSection.statusModule"
+    assert [(issue.severity, issue.code, issue.path) for issue in mapper.convert(record, verify=True).issues] == [
+        ("error", "not-restored", f"{path}.overallStatus"),
+        ("error", "not-restored", f"{path}.whyStopped"),
+    ]
+    first, second = (issue.message for issue in mapper.convert(record, verify=True).issues)
+    assert first == "'TERMINATED' comes back as 'COMPLETED'"
+    assert second.endswith("comes back as nothing")
 
 
 @in_golden

@@ -51,9 +51,7 @@ def _needed(templates: Sequence[Node]) -> list[frozenset[Mark]]:
     concept by the FHIR code alone.
     """
     whole = [marks(template) for template in templates]
-    systems = [
-        {((*way, "system"), table.own) for way, table in codes_in(made_by(template))} for template in templates
-    ]
+    systems = [{((*way, "system"), table.own) for way, table in codes_in(made_by(template))} for template in templates]
     less = [shown - own or shown for shown, own in zip(whole, systems, strict=True)]
     count = Counter(less)
     return [short if count[short] == 1 else shown for short, shown in zip(less, whole, strict=True)]

@@ -28,7 +28,6 @@ from fhirtrial.mapping.nodes import (
 )
 from fhirtrial.mapping.walk import leaf_path, python_name, stands_inside
 
-
 JSON_TYPES = {"boolean": "bool", "integer": "int", "unsignedInt": "int", "positiveInt": "int", "decimal": None}
 """What JSON writes a FHIR primitive as, where it is not text; decimals are whole numbers or not."""
 
@@ -99,8 +98,8 @@ class Back(ListReader):
             doubt = source.fresh("doubt")
             source.add(f"{doubt} = {source.name(node.function.doubt_back, doubt)}({value}{tables})")
             with source.block(f"if {doubt} is not None:"):
-                path = item.path(own[0].keys)
-                source.add(f"run.say('warning', 'disagreement', {doubt}, {path!r}, {str(node.line)!r})")
+                spelt = item.path(own[0].keys)
+                source.add(f"run.say('warning', 'disagreement', {doubt}, {spelt!r}, {str(node.line)!r})")
         if len(own) == 1:
             with source.block(f"if {made} is not None:"):
                 self.set(own[0].keys, made, item, node)

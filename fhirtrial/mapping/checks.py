@@ -111,8 +111,10 @@ def check_places(found: tuple[Place, ...], schema: Schema, files: dict[str, Reso
         )
     for leaf in schema.leaves():
         whole = leaf.path.removesuffix("[]")
-        if leaf.left_out and (here := by_path.get(leaf.path) or by_path.get(whole)):
-            raise _error(f"{leaf.path} is left out by left-out.yaml ({leaf.left_out}), and read back here", here[0].line)
+        if leaf.left_out and (read := by_path.get(leaf.path) or by_path.get(whole)):
+            raise _error(
+                f"{leaf.path} is left out by left-out.yaml ({leaf.left_out}), and read back here", read[0].line
+            )
         if not leaf.left_out and not any(path.removesuffix("[]") == whole for path in by_path):
             raise MappingError(
                 f"no line reads {leaf.path} back: map it, or say in left-out.yaml why not",

@@ -46,8 +46,10 @@ def aligned(first: list[Any], second: list[Any]) -> Iterator[tuple[int, Any, Any
     """
     if first == second:
         return
-    texts = [[orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items] for items in (first, second)]
-    for kind, start, end, other, last in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+    one_text, other_text = (
+        [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items] for items in (first, second)
+    )
+    for kind, start, end, other, last in SequenceMatcher(None, one_text, other_text, autojunk=False).get_opcodes():
         if kind != "equal":
             for step in range(max(end - start, last - other)):
                 one = first[start + step] if start + step < end else MISSING

@@ -9,7 +9,7 @@ from fhirtrial.definitions import Element
 from fhirtrial.mapping.forth_frame import Frame
 from fhirtrial.mapping.forth_nodes import NodeWriter
 from fhirtrial.mapping.marks import bones
-from fhirtrial.mapping.nodes import Many, Node, Object, Path, Through, constant_value, is_constant
+from fhirtrial.mapping.nodes import Many, Node, Object, Otherwise, Path, Through, When, constant_value, is_constant
 from fhirtrial.mapping.text import Piece, Text, constant, joined, member
 from fhirtrial.mapping.walk import leaf_path, paths_of, stands_inside
 
@@ -47,6 +47,8 @@ class ObjectWriter(NodeWriter):
             making.parts.append(Part("reference", None, self.reference(node.reference, frame)))
         for key, child in node.entries.items():
             if key not in fixed:
+                if isinstance(child, When | Otherwise) and isinstance(child.make, Path):
+                    self.read(child.make, frame)  # known outside the test as well, to be looked at
                 making.parts.append(Part(key, child, self.node(child, frame)))
         at = ""
         if node.at is not None and any(path.root for path in paths_of(node)):
@@ -109,7 +111,8 @@ class ObjectWriter(NodeWriter):
     def member(self, part: Part, making: Making, comma: bytes) -> tuple[Piece, ...]:
         """A member of an object: the element's name and its text, or what carries a value that FHIR refuses."""
         name = (comma + member(part.key), *part.text.pieces)
-        child = part.node
+        # A value that is made only under a test is looked at like any other.
+        child = part.node.make if isinstance(part.node, When | Otherwise) else part.node
         fits = self.fitting.get(child.type) if isinstance(child, Path) and not child.root else None
         if fits is None:
             return name
@@ -135,7 +138,7 @@ class ObjectWriter(NodeWriter):
         path = leaf_path(part.node)
         assert path is not None
         assert part.node is not None
-        fhir_type = path.type if isinstance(part.node, Path) else ""  # of what a function made nothing stays
+        fhir_type = "" if isinstance(part.node, Through) else path.type  # of what a function made nothing stays
         within = stands_inside(making.node, part.key, part.node)
         call = "refuse_inside" if within else "refuse"
         where = making.frame.path(path.keys)

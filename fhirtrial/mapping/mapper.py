@@ -37,7 +37,9 @@ class Mapper:
         files = MappingFiles(Path(mappings) if mappings is not None else None)
         self.mapping: Mapping = load_mapping(files, registry)
         self.engine = Engine(self.mapping)
-        self._withheld = None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
+        self._withheld = (
+            None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
+        )
 
     def convert(self, record: Record, *, verify: bool = False, skip: Container[bytes] = NOTHING) -> Conversion:
         """

@@ -26,8 +26,10 @@ class Withheld:
         for item in node.value:
             path = str(plain(item))
             if path not in fields:
-                hint = nearest(path, fields) or "see schema.json"
-                raise MappingError(f"{path} is no field; {hint}", file=name, line=line_of(item))
+                parent, _, last = path.rpartition(".")
+                beside = [field.rpartition(".")[2] for field in fields if field.rpartition(".")[0] == parent]
+                hint = nearest(last, beside) or nearest(path, fields) or "see schema.json"
+                raise MappingError(f"{path}: {last!r} is no field there; {hint}", file=name, line=line_of(item))
             paths.append(path)
         self._tree: dict[str, Any] = {}
         for path in paths:

@@ -54,7 +54,7 @@ def _matches(value: object, pattern: re.Pattern[str]) -> bool:
 
 
 def _has_zone(value: str) -> bool:
-    return value.endswith("Z") or value[-6:-5] in ("+", "-") and value[-3:-2] == ":"
+    return value.endswith("Z") or (value[-6:-5] in ("+", "-") and value[-3:-2] == ":")
 
 
 def _is_day(value: str) -> bool:
