@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004 (exact texts, as they are read)
+# ruff: noqa: ISC004 (exact texts, as they are read)
 """What can be wrong in a mapping file is found when it is loaded, and said with file, line and what would be right."""
 
 from __future__ import annotations

@@ -545,8 +545,16 @@ def test_groups_without_a_type_are_reported() -> None:
         ),
         (
             "Other Identifiers",
-            ["1", "Identifier Type: -", "Identifier Source: org_study_id"]
-            + ["2", "Identifier Type: REGISTRY", "Identifier Source: secondary_id", "3", "Identifier Source: ISRCTN"],
+            [
+                "1",
+                "Identifier Type: -",
+                "Identifier Source: org_study_id",
+                "2",
+                "Identifier Type: REGISTRY",
+                "Identifier Source: secondary_id",
+                "3",
+                "Identifier Source: ISRCTN",
+            ],
             "identificationModule",
             {
                 "briefTitle": "T",
