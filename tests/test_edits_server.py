@@ -22,11 +22,25 @@ SERVER = "https://fhir.example.org/r5/"
 
 FOREIGN: list[tuple[str, str, Json]] = [
     ("identifier", "identifier", {"system": "https://hospital.example/ids", "value": "H-1"}),
+    ("own-official", "identifier", {"use": "official", "system": "https://hospital.example/ids", "value": "H-2"}),
     ("classifier", "classifier", {"coding": [{"system": "https://hospital.example/tags", "code": "local"}]}),
     ("extension", "extension", {"url": "https://hospital.example/ext", "valueString": "x"}),
     ("label", "label", {"type": {"text": "Nickname"}, "value": "ACE"}),
     ("related", "relatedArtifact", {"type": "documentation", "display": "A local file"}),
     ("party", "associatedParty", {"role": {"text": "monitor"}, "name": "CRO"}),
+    (
+        "overall",
+        "progressStatus",
+        {"state": {"coding": [{"system": "http://hl7.org/fhir/research-study-status", "code": "overall-study"}]}},
+    ),
+    (
+        "other-event",
+        "progressStatus",
+        {
+            "state": {"coding": [{"system": "https://fhirtrial.org/CodeSystem/study-event", "code": "start"}]},
+            "actual": True,
+        },
+    ),
     ("progress", "progressStatus", {"state": {"text": "archived"}}),
 ]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from fhirtrial.mapping.mapper import Mapper
@@ -26,9 +26,12 @@ Json = dict[str, Any]
 MAPPER = Mapper()
 ID: Json = {"identificationModule": {"nctId": "NCT00000001"}}
 EVERYTHING = list(HealthCheck)
+PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
 
 # Fixed, so that a run of the tests says what the last one said.
-many = settings(derandomize=True, deadline=None, database=None, max_examples=800, suppress_health_check=EVERYTHING)
+many = settings(
+    derandomize=True, deadline=None, database=None, max_examples=800, suppress_health_check=EVERYTHING, phases=PHASES
+)
 some = settings(many, max_examples=250)
 few = settings(many, max_examples=40)
 
@@ -69,6 +72,7 @@ def test_verify_finds_nothing_lost(tree: Json) -> None:
 @example(study(designModule={"enrollmentInfo": {"count": -1, "type": "ACTUAL"}}))
 @example(study(designModule={"enrollmentInfo": {"count": 2**31, "type": "ESTIMATED"}}))
 @example(study(designModule={"phases": ["PHASE 1 "]}))
+@example(study(contactsLocationsModule={"locations": [{"geoPoint": {"lat": 2**63 - 1, "lon": -(2**63)}}]}))
 @example(study(contactsLocationsModule={"locations": [{"country": " "}]}))
 @example(study(eligibilityModule={"minimumAge": ""}))
 @example({"protocolSection": ID, "derivedSection": {"miscInfoModule": {"versionHolder": "2020-04-31"}}})

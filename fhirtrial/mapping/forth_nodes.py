@@ -53,6 +53,10 @@ class NodeWriter(Lookups, ABC):
     # ------------------------------------------------------------ nodes
 
     def _object(self, node: Object, frame: Frame) -> Text:
+        at, reference = node.at, node.reference
+        if at is not None and reference is not None and reference.binds is None and at.keys not in frame.guarded:
+            # What the other file copies from elsewhere must not make a resource of nothing.
+            return self.guarded(node, self.object_at(at.keys, frame), frame, node.line)
         place = self.common_place(node, frame)
         return self.guarded(node, place, frame, node.line) if place else self.object(node, frame, ())
 
