@@ -265,6 +265,20 @@ def test_unknown_own_code() -> None:
     assert server.changes() == {STATUS_PATH: ("TERMINATED", "PAUSED")}
 
 
+def test_words_for_people_do_not_count() -> None:
+    """The display of a mark, and the text beside it, can be reworded or dropped: the entry stays what it is."""
+    server = Server(RARE)
+    for outcome in server.study["outcomeMeasure"]:
+        for concept in outcome["type"]:
+            concept["text"] = "reworded"
+            for coding in concept["coding"]:
+                coding["display"] = "reworded"
+    for party in server.study["associatedParty"]:
+        for coding in party["role"]["coding"]:
+            coding.pop("display", None)
+    assert server.changes() == {}
+
+
 # ---------------------------------------------------------------- counts, sex, ages
 
 

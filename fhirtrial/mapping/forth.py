@@ -41,6 +41,7 @@ class Forth(ObjectWriter):
             "is_code": verbatim.is_code,
             "is_uri": verbatim.is_uri,
             "is_date": verbatim.is_date,
+            "is_decimal": verbatim.is_decimal,
         }
 
     def compile(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from calendar import monthrange
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -40,6 +41,12 @@ def is_code(value: str) -> bool:
 def is_uri(value: str) -> bool:
     """Whether FHIR takes it as an address: no blanks, nothing that cannot be printed."""
     return bool(value) and " " not in value and value.isprintable()
+
+
+def is_decimal(value: float) -> bool:
+    """Whether FHIR takes it as a decimal: at most 18 digits before the point, and 17 behind it."""
+    _, digits, exponent = Decimal(repr(value)).as_tuple()
+    return isinstance(exponent, int) and len(digits) + exponent <= 18 and -exponent <= 17
 
 
 @lru_cache(maxsize=32768)
@@ -77,6 +84,7 @@ FITTING = {
     "integer": "{0}.__class__ is int and -2147483648 <= {0} < 2147483648",
     "unsignedInt": "{0}.__class__ is int and 0 <= {0} < 2147483648",
     "positiveInt": "{0}.__class__ is int and 0 < {0} < 2147483648",
+    "decimal": "-1e17 < {0} < 1e17 and round({0}, 9) == {0} or is_decimal({0})",
 }
 """By FHIR primitive: the test, as Python source, that FHIR takes a value; cheap for what nearly every value is."""
 
