@@ -17,7 +17,7 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.pipelines.output import Output, Target, open_output
 from fhirtrial.pipelines.summary import Noticed, Summary
-from fhirtrial.readers import Source, _Seen, find, read
+from fhirtrial.readers import Seen, Source, find, read
 from fhirtrial.readers.json_study import record as record_of
 from fhirtrial.readers.source import Found, Limits, Piece
 from fhirtrial.record import Origin, Record
@@ -262,7 +262,7 @@ class _Writer:
         self.number = 0
         self.summary = Summary()
         self.shared = KeySet()
-        self.seen = _Seen(work.mapper.mapping.schema)
+        self.seen = Seen(work.mapper.mapping.schema)
 
     def write(self, chunk: Chunk, results: Results) -> None:
         """Writes what became of a chunk."""

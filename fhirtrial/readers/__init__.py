@@ -107,7 +107,7 @@ def _registry_schema() -> Schema:
 
 
 def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], object] | None) -> Iterator[Record]:
-    seen = _Seen(schema)
+    seen = Seen(schema)
     passed_over: list[Issue] = []
     for item in found:
         result = record(item, schema) if isinstance(item, Piece) else item
@@ -126,7 +126,7 @@ def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], 
             passed_over.append(result)
 
 
-class _Seen:
+class Seen:
     """The ids read so far and where: two numbers for each, as there may be half a million."""
 
     def __init__(self, schema: Schema) -> None:
