@@ -15,11 +15,11 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.identifier_systems import load_identifier_systems
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.checks import check_links, check_places
-from fhirtrial.mapping.ledger import Place, places
-from fhirtrial.mapping.nodes import Line, Lookup, ResourceFile
-from fhirtrial.mapping.parser import Parser
-from fhirtrial.mapping.scope import Scope
+from fhirtrial.mapping.language.checks import check_links, check_places
+from fhirtrial.mapping.language.ledger import Place, places
+from fhirtrial.mapping.language.nodes import Line, Lookup, ResourceFile
+from fhirtrial.mapping.language.parser import Parser
+from fhirtrial.mapping.language.scope import Scope
 from fhirtrial.prefixes import load_prefixes
 from fhirtrial.schema import Schema
 from fhirtrial.strict_yaml import compose, plain

@@ -16,7 +16,7 @@ from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions, Element
 from fhirtrial.functions import FUNCTIONS
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Constant,
@@ -36,9 +36,9 @@ from fhirtrial.mapping.nodes import (
     When,
     is_constant,
 )
-from fhirtrial.mapping.scope import Scope
-from fhirtrial.mapping.values import ValueChecks, Where
-from fhirtrial.mapping.words import HEAD, IDENTITY, WORDS, word_of
+from fhirtrial.mapping.language.scope import Scope
+from fhirtrial.mapping.language.values import ValueChecks, Where
+from fhirtrial.mapping.language.words import HEAD, IDENTITY, WORDS, word_of
 from fhirtrial.strict_yaml import scalar
 
 

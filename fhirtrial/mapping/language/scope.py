@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.nodes import Copy, Path, Through
+from fhirtrial.mapping.language.nodes import Copy, Path, Through
 
 Fields = Mapping[str, Any]
 """A field of the registry's schema: ``type``, ``list`` and, for objects, ``fields``."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Constant,

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from typing import Any, TypeAlias
 
 from fhirtrial.codes import Table
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Copy,

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 
 from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions
-from fhirtrial.mapping.forth_frame import Frame, Lookups
-from fhirtrial.mapping.forth_run import coding_texts, own_texts
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.forth.frame import Frame, Lookups
+from fhirtrial.mapping.forth.run import coding_texts, own_texts
+from fhirtrial.mapping.forth.text import Piece, Text, constant
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Copy,
@@ -26,9 +27,8 @@ from fhirtrial.mapping.nodes import (
     constant_value,
     is_constant,
 )
-from fhirtrial.mapping.text import Piece, Text, constant
+from fhirtrial.mapping.language.walk import paths_of, python_name
 from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
-from fhirtrial.mapping.walk import paths_of, python_name
 
 
 class NodeWriter(Lookups, ABC):

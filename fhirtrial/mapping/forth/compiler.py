@@ -15,12 +15,13 @@ from typing import Any
 import orjson
 
 from fhirtrial.definitions import Definitions
-from fhirtrial.mapping import forth_run, verbatim
-from fhirtrial.mapping.forth_frame import Frame
-from fhirtrial.mapping.forth_objects import ObjectWriter
-from fhirtrial.mapping.nodes import ResourceFile
-from fhirtrial.mapping.text import Piece, member
-from fhirtrial.mapping.walk import paths_of, python_name
+from fhirtrial.mapping import verbatim
+from fhirtrial.mapping.forth import run as forth_run
+from fhirtrial.mapping.forth.frame import Frame
+from fhirtrial.mapping.forth.object_writer import ObjectWriter
+from fhirtrial.mapping.forth.text import Piece, member
+from fhirtrial.mapping.language.nodes import ResourceFile
+from fhirtrial.mapping.language.walk import paths_of, python_name
 
 
 class Forth(ObjectWriter):

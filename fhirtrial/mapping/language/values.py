@@ -10,9 +10,9 @@ import yaml
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.members import Members
-from fhirtrial.mapping.nodes import Path
-from fhirtrial.mapping.scope import Scope
+from fhirtrial.mapping.language.members import Members
+from fhirtrial.mapping.language.nodes import Path
+from fhirtrial.mapping.language.scope import Scope
 from fhirtrial.prefixes import expand
 
 SCHEMES = frozenset({"http", "https", "urn", "mailto", "ftp"})

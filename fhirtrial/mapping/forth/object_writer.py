@@ -6,12 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fhirtrial.definitions import Element
-from fhirtrial.mapping.forth_frame import Frame
-from fhirtrial.mapping.forth_nodes import NodeWriter
-from fhirtrial.mapping.marks import bones
-from fhirtrial.mapping.nodes import Many, Node, Object, Otherwise, Path, Through, When, constant_value, is_constant
-from fhirtrial.mapping.text import Piece, Text, constant, joined, member
-from fhirtrial.mapping.walk import leaf_path, paths_of, stands_inside
+from fhirtrial.mapping.forth.frame import Frame
+from fhirtrial.mapping.forth.node_writer import NodeWriter
+from fhirtrial.mapping.forth.text import Piece, Text, constant, joined, member
+from fhirtrial.mapping.language.marks import bones
+from fhirtrial.mapping.language.nodes import (
+    Many,
+    Node,
+    Object,
+    Otherwise,
+    Path,
+    Through,
+    When,
+    constant_value,
+    is_constant,
+)
+from fhirtrial.mapping.language.walk import leaf_path, paths_of, stands_inside
 
 
 @dataclass(frozen=True, slots=True)

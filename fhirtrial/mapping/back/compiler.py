@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhirtrial.mapping.back_items import Item, beside, reads_back, written
-from fhirtrial.mapping.back_lists import ListReader
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.back.item_writer import Item, beside, reads_back, written
+from fhirtrial.mapping.back.list_reader import ListReader
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Each,
@@ -26,7 +26,7 @@ from fhirtrial.mapping.nodes import (
     When,
     is_two_way,
 )
-from fhirtrial.mapping.walk import leaf_path, python_name, stands_inside
+from fhirtrial.mapping.language.walk import leaf_path, python_name, stands_inside
 
 JSON_TYPES = {"boolean": "bool", "integer": "int", "unsignedInt": "int", "positiveInt": "int", "decimal": None}
 """What JSON writes a FHIR primitive as, where it is not text; decimals are whole numbers or not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Constant,

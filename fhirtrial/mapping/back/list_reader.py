@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from fhirtrial.mapping.apart import picker, shortcut
-from fhirtrial.mapping.back_items import Item, ItemWriter, written
-from fhirtrial.mapping.nodes import Each, Node, Path, Through, is_two_way
+from fhirtrial.mapping.back.item_writer import Item, ItemWriter, written
+from fhirtrial.mapping.language.apart import picker, shortcut
+from fhirtrial.mapping.language.nodes import Each, Node, Path, Through, is_two_way
 
 
 class ListReader(ItemWriter, ABC):

@@ -8,8 +8,8 @@ from typing import Any
 
 from fhirtrial.errors import MappingError
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.ledger import Place
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.language.ledger import Place
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Each,
     Line,
@@ -21,7 +21,7 @@ from fhirtrial.mapping.nodes import (
     When,
     children,
 )
-from fhirtrial.mapping.walk import paths_of
+from fhirtrial.mapping.language.walk import paths_of
 from fhirtrial.schema import Schema
 
 

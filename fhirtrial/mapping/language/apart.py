@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fhirtrial.errors import MappingError
-from fhirtrial.mapping.marks import Mark, Way, codes_in, elements, made_by, marks
-from fhirtrial.mapping.nodes import Node
+from fhirtrial.mapping.language.marks import Mark, Way, codes_in, elements, made_by, marks
+from fhirtrial.mapping.language.nodes import Node
 
 Pick: TypeAlias = Callable[[Any], int | None]
 """Of an entry: the place of its template in the list, or None if it is none of ours."""

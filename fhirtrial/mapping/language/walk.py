@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhirtrial.mapping.nodes import (
+from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
     Copy,

@@ -6,7 +6,7 @@ import yaml
 
 from fhirtrial.errors import MappingError
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.nodes import Line
+from fhirtrial.mapping.language.nodes import Line
 from fhirtrial.strict_yaml import line_of, scalar
 
 

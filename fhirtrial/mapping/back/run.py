@@ -7,7 +7,7 @@ from typing import Any
 
 from fhirtrial.codes import Table
 from fhirtrial.issue import Issue
-from fhirtrial.mapping.forth_run import show
+from fhirtrial.mapping.forth.run import show
 from fhirtrial.mapping.verbatim import said_beside, said_inside
 
 Find = Callable[[str], dict[str, Any] | None]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fhirtrial.mapping.nodes import Node, Path
+from fhirtrial.mapping.language.nodes import Node, Path
+from fhirtrial.mapping.language.walk import paths_of
 from fhirtrial.mapping.source import Source
-from fhirtrial.mapping.walk import paths_of
 
 
 @dataclass(slots=True)
