@@ -58,6 +58,7 @@ CORRECTED = {
 }
 """Published patterns that no value could match as meant; what they say otherwise is kept."""
 
+
 def type_name(of: Json) -> str:
     """The FHIR type of an ElementDefinition's type: HL7 hides that of ids and primitive values in an extension."""
     for extension in of.get("extension", ()):
