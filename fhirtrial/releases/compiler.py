@@ -204,9 +204,8 @@ class Compiler:
             return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
         member = value_name(element.type)
         if element.type in ("CodeableConcept", "Coding"):
-            down, up = (self.swapping(member, place) for place in (0, 1))
-        else:
-            down, up = self.inner(element.type, element.type)
+            return Value(member=member, many=element.many, down=self.swapping(member, 0), up=self.swapping(member, 1))
+        down, up = self.inner(element.type, element.type)
         return Value(member=member, many=element.many, down=down, up=up)
 
     def swapping(self, member: str, place: int) -> Step:

@@ -88,9 +88,12 @@ class Release:
         """Whether the release is another than R5."""
         return self._compiled is not None
 
-    def passes(self, resource_type: str) -> bool:
-        """Whether resources of a type are the same in this release whatever is in them."""
-        return self._compiled is None or resource_type not in self._compiled.blocks
+    def passes(self, resource_type: str, text: bytes) -> bool:
+        """Whether the JSON text of an R5 resource is sure to be the same in this release."""
+        if self._compiled is None:
+            return True
+        block = self._compiled.blocks.get(resource_type)
+        return block is not None and block.passes(text)
 
     def down(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
         """
