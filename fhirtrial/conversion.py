@@ -42,7 +42,7 @@ class Conversion:
 
     def models(self) -> list[Model]:
         """
-        The resources as `fhir.resources` objects of their release; those of R4 are R4B's, which allow the same and more.
+        The resources as `fhir.resources` objects of their release; those of R4 are R4B's, which allow all that R4 does.
 
         Raises pydantic's ValidationError if a resource is not valid, which would be a defect of the mapping.
         """

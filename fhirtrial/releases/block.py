@@ -53,9 +53,9 @@ class Block:
     """
 
     __slots__ = (
+        "_triggers",
         "copies",
         "down_rows",
-        "_triggers",
         "extension_rows",
         "finished",
         "path",

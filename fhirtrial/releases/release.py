@@ -39,6 +39,10 @@ COVERED = (
 """The types of resources that have another form in another release."""
 
 
+FOLLOWED = frozenset({"Practitioner", "PractitionerRole"})
+"""The types of resources that a registry record's others are looked up in: contacts have their phones there."""
+
+
 class Released(NamedTuple):
     """A resource in the other release, and what was noticed on the way."""
 
