@@ -154,8 +154,9 @@ class Block:
         return True
 
     def _extensions(self, value: Any, out: Json, _: list[Json], source: Json, run: Run) -> None:  # noqa: ARG002
-        kept = [each for each in value if not _is_r5_only(each)]
-        if len(kept) < len(value):
+        kept = value
+        if any(map(_is_r5_only, value)):
+            kept = [each for each in value if not _is_r5_only(each)]
             lost = ", ".join(str(each.get("url")) for each in value if _is_r5_only(each))
             message = f"the value has a type that R4 lacks: {lost}"
             run.say("warning", "no-r4-form", message, f"{self.path}.extension")
@@ -165,9 +166,9 @@ class Block:
 
 def _is_r5_only(extension: Json) -> bool:
     """Whether an extension, or a part of it, has a value that R4 has no type for, or writes otherwise."""
-    if not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ()):
+    if "extension" in extension and any(map(_is_r5_only, extension["extension"])):
         return True
-    return any(_is_r5_only(part) for part in extension.get("extension", ()))
+    return not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ())
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

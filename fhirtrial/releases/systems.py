@@ -47,8 +47,15 @@ class Systems:
 
     def extensions(self, extensions: list[Json]) -> list[Json]:
         """Extensions with all that is in them; the same list where nothing changes."""
-        made = [self.extension(each) for each in extensions]
-        return extensions if all(one is other for one, other in zip(made, extensions, strict=True)) else made
+        if not self.to:
+            return extensions
+        changed = False
+        made = []
+        for each in extensions:
+            one = self.extension(each)
+            changed |= one is not each
+            made.append(one)
+        return made if changed else extensions
 
     def extension(self, extension: Json) -> Json:
         """One extension."""

@@ -10,13 +10,15 @@ from fhirtrial.releases.block import Json, extension_of, without_extension
 
 def codings(concept: Any) -> Sequence[Json]:
     """The codings of a CodeableConcept; none if there is none."""
-    found = concept.get("coding", ()) if isinstance(concept, dict) else ()
-    return found if isinstance(found, list) else ()
+    return (concept.get("coding") or ()) if concept.__class__ is dict else ()
 
 
 def has_code(concept: Any, system: str, codes: Container[str]) -> bool:
     """Whether a concept is one of these codes of a system."""
-    return any(each.get("code") in codes and each.get("system") == system for each in codings(concept))
+    for coding in codings(concept):
+        if coding.get("code") in codes and coding.get("system") == system:
+            return True
+    return False
 
 
 def present(entries: Iterable[Json], start: Callable[[Json], Any], end: Callable[[Json], Any]) -> Json | None:
