@@ -103,9 +103,8 @@ class Contact:
     def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
         self.line = row.line
         self.roles: tuple[str, ...] = row.options["roles"]
-        self.codes = {(ROLES, role) for role in self.roles} | {
-            (f"{table.base}CodeSystem/party", row.options.get("own"))
-        }
+        own = (f"{table.base}CodeSystem/party", row.options.get("own", ""))
+        self.codes = {*((ROLES, role) for role in self.roles), own}
 
     def parties(self, study: Json) -> list[Json]:
         """The parties that are contacts."""
