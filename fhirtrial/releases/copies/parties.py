@@ -6,7 +6,7 @@ from typing import Any
 
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json
-from fhirtrial.releases.copies.coding import codings, replaced
+from fhirtrial.releases.copies.entries import replaced
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
@@ -41,7 +41,7 @@ class Party:
         found = None
         for party in study.get("associatedParty", ()):
             rank, others = len(self.roles), True
-            for coding in codings(party.get("role")):
+            for coding in run.codings(party.get("role")):
                 system, code = coding.get("system"), coding.get("code")
                 if system == ROLES and code in self.ranks:
                     rank = min(rank, self.ranks[code])
@@ -106,12 +106,12 @@ class Contact:
         own = (f"{table.base}CodeSystem/party", row.options.get("own", ""))
         self.codes = {*((ROLES, role) for role in self.roles), own}
 
-    def parties(self, study: Json) -> list[Json]:
+    def parties(self, study: Json, run: Run) -> list[Json]:
         """The parties that are contacts."""
         return [
             party
             for party in study.get("associatedParty", ())
-            if any((each.get("system"), each.get("code")) in self.codes for each in codings(party.get("role")))
+            if any((each.get("system"), each.get("code")) in self.codes for each in run.codings(party.get("role")))
         ]
 
     def detail(self, party: Json, run: Run) -> Json:
@@ -125,7 +125,7 @@ class Contact:
 
     def down(self, r5: Json, out: Json, run: Run) -> None:
         """Makes the contacts."""
-        found = [detail for party in self.parties(r5) if (detail := self.detail(party, run))]
+        found = [detail for party in self.parties(r5, run) if (detail := self.detail(party, run))]
         if found:
             out["contact"] = found
 
@@ -134,7 +134,7 @@ class Contact:
         given = out.pop("contact", None)
         if given is None:
             return
-        parties = self.parties(out)
+        parties = self.parties(out, run)
         wanted = [detail for party in parties if (detail := self.detail(party, run))]
         if given == wanted:
             return

@@ -1,24 +1,11 @@
-"""Small questions to codings and to entries with a time, which several rules ask."""
+"""Small questions to entries with a time, to marks and to lists, which several rules ask."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fhirtrial.releases.block import Json, extension_of, without_extension
-
-
-def codings(concept: Any) -> Sequence[Json]:
-    """The codings of a CodeableConcept; none if there is none."""
-    return (concept.get("coding") or ()) if concept.__class__ is dict else ()
-
-
-def has_code(concept: Any, system: str, codes: Container[str]) -> bool:
-    """Whether a concept is one of these codes of a system."""
-    for coding in codings(concept):
-        if coding.get("code") in codes and coding.get("system") == system:
-            return True
-    return False
 
 
 def present(entries: Iterable[Json], start: Callable[[Json], Any], end: Callable[[Json], Any]) -> Json | None:
