@@ -77,9 +77,8 @@ class StudyStatus:
         state = now.get("state") if now else None
         state = {"text": "not stated"} if not state else self.systems.concept(state)
         out["_status"] = with_extension(out.get("_status"), {"url": self.mark, "valueCodeableConcept": state})
-        said = next(
-            (str(each["code"]) for each in run.codings(state) if "code" in each), state.get("text", "another state")
-        )
+        codes = [str(each["code"]) for each in run.codings(state) if "code" in each]
+        said = codes[0] if codes else state.get("text", "another state") if isinstance(state, dict) else "another state"
         message = f"{code!r} is the nearest that R4 has to {said!r}: marked as inexact"
         run.say("information", "inexact-status", message, "ResearchStudy.status", self.line)
 
