@@ -43,14 +43,14 @@ class Mapper:
             None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
         )
 
-    def convert(self, record: Record, *, verify: bool = False, skip: Container[bytes] = NOTHING) -> Conversion:
+    def convert(self, record: Record, *, verify: bool = False, skip: Container[str] = NOTHING) -> Conversion:
         """
         The FHIR R5 resources of a record.
 
         Args:
             record: from `read`, which has checked it.
             verify: restores what was made and compares it with the record; a difference is an issue.
-            skip: references (``b"Location/…"``) of shared resources that need not be made again.
+            skip: references (``"Location/…"``) of shared resources that need not be made again.
 
         Raises InputError if the record cannot be mapped because it has not been checked.
 
@@ -65,11 +65,10 @@ class Mapper:
             made, found = self.engine.forth(data, skip, plain=record.plain)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
-        texts = {reference.decode("ascii"): text for reference, text in made.items()}
         said = {(issue.code, issue.path) for issue in found}
         issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
         conversion = Conversion(
-            record=record, texts=texts, issues=(), base=self.mapping.base, vocabulary=self.vocabulary
+            record=record, texts=made, issues=(), base=self.mapping.base, vocabulary=self.vocabulary
         )
         if verify:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
