@@ -194,6 +194,8 @@ class Converter:
         self.options = options
         self.mapper = Mapper(mappings=options.mappings, contacts=options.contacts)
         self.release = Release(options.release, mappings=options.mappings)
+        # Verification compares with R5, so that is made first.
+        self.finishing = None if options.verify else self.release.finishing(self.mapper.vocabulary)
         files = self.mapper.mapping.files.values()
         self.kinds = frozenset(file.resource for file in files)
         self.shared = frozenset(file.resource for file in files if file.identity.shared)
@@ -202,7 +204,7 @@ class Converter:
         # One object for each name travels once.
         self.names = {name: name for name in self.kinds}
         self.number = 0
-        self.sent: set[bytes] = set()
+        self.sent: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Converter], tuple[Options]]:
         return Converter, (self.options,)
@@ -225,7 +227,7 @@ class Converter:
         try:
             # Verification needs all that a record refers to, and so does a Bundle.
             skip = NOTHING if whole or self.options.verify else self.sent
-            made = self.mapper.convert(read_, verify=self.options.verify, skip=skip)
+            made = self.mapper.convert(read_, verify=self.options.verify, skip=skip, finishing=self.finishing)
             made = released(made, self.release, verify=self.options.verify)
         except InputError as error:
             return Converted("", (error.issue,), [], {})
@@ -243,7 +245,7 @@ class Converter:
         if not made.issues:
             # A shared resource that is passed over says nothing about its facts: so only those are that had nothing
             # to say, and the issues of a record do not depend on what was converted before it.
-            self.sent.update(reference for kind, reference, _ in lines if kind in self.remembered)
+            self.sent.update(name for name in made.texts if name.partition("/")[0] in self.remembered)
         return Converted(read_.id, made.issues, lines, {})
 
     def bundle(self, made: Conversion) -> bytes:
