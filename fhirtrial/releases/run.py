@@ -81,6 +81,9 @@ class Run:
         if address.startswith("#"):
             found = self.contained.get(address[1:], {}).get("resourceType")
             return found if isinstance(found, str) else stated
+        kind, _, rest = address.partition("/")
+        if rest and "/" not in rest and kind[:1].isupper():
+            return kind
         parts = address.partition("/_history/")[0].split("/")
         if len(parts) > 1 and parts[-2][:1].isupper():
             return parts[-2]
