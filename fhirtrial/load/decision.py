@@ -84,5 +84,5 @@ def _unknown(item: Item, held: Held) -> Decision:
         return Decision(action="update", held=held, why=f"adopted: it was there as {item.kind}/{held.id}")
     if held.version in ("", "1"):
         return Decision(action="update", held=held)
-    why = f"it differs in version {held.version}, and nothing is known of what was written before: it may have been edited"
+    why = f"it differs in version {held.version}, and what was written before is not known: it may have been edited"
     return Decision(action="edited", held=held, why=why)

@@ -9,6 +9,7 @@ before the next is sent, so that a run may stop at any moment.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,8 @@ class State:
         release: the release of FHIR that is loaded.
         mapping: a name for the version of the mapping: where it differs, everything is looked at again.
 
-    Raises UsageError if the file is no such memory, or belongs to another server or release.
+    Its methods may be called from several threads. Raises UsageError if the file is no such memory, or belongs to
+    another server or release.
 
     >>> state = State(None, server="https://example.org/fhir", release="R4", mapping="1")
     >>> place = Identity("Location", "urn:x", "1")
@@ -68,10 +70,12 @@ class State:
     >>> state.get(place).id, state.get(Identity("Location", "urn:x", "2"))
     ('7', None)
     >>> state.close()
+
     """
 
     def __init__(self, path: Path | str | None, *, server: str, release: str, mapping: str) -> None:
         self.path = "" if path is None else str(path)
+        self._lock = threading.RLock()
         try:
             self._database = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
@@ -100,18 +104,20 @@ class State:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is remembered together, or nothing."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
 
     def get(self, identity: Identity) -> Written | None:
         """What was last written for an identity; None if nothing is known."""
         query = "SELECT digest, id, version, created FROM written WHERE kind = ? AND system = ? AND value = ?"
-        row = self._database.execute(query, identity).fetchone()
+        with self._lock:
+            row = self._database.execute(query, identity).fetchone()
         return None if row is None else Written(row[0], row[1], row[2], bool(row[3]))
 
     def put(self, written: dict[Identity, Written]) -> None:
@@ -134,8 +140,8 @@ class State:
         before = {Identity(*row) for row in rows}
         if now - before:
             with self.transaction():
-                rows = [(study, *identity) for identity in sorted(now - before)]
-                self._database.executemany("INSERT INTO used VALUES (?, ?, ?, ?)", rows)
+                more = [(study, *identity) for identity in sorted(now - before)]
+                self._database.executemany("INSERT INTO used VALUES (?, ?, ?, ?)", more)
         return sorted(before - now)
 
     def drop(self, study: str, identities: Iterable[Identity]) -> None:

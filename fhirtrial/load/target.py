@@ -49,7 +49,7 @@ class Result:
     version: str
 
 
-class RefusedBundle(FhirtrialError):
+class RefusedBundleError(FhirtrialError):
     """
     A target that took nothing of a bundle, because of what is in it.
 
@@ -90,7 +90,7 @@ class Target(Protocol):
         """All that the target holds under identities of one type; those that it does not hold are left out."""
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
-        """Writes a bundle, all of it or nothing. Raises RefusedBundle if the target took nothing."""
+        """Writes a bundle, all of it or nothing. Raises RefusedBundleError if the target took nothing."""
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
         """Deletes a resource if it is still in that version; False if it is not, or is referred to."""
