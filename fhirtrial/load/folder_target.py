@@ -35,7 +35,7 @@ class FolderTarget:
         self.address = self.path.resolve().as_uri()
         self._store = ResourceStore()
         self._numbers: dict[Identity, list[int]] = {}
-        self._order: dict[str, list[Identity]] = {}
+        self._order: dict[str, dict[Identity, None]] = {}
         self._changed: set[str] = set()
         self._lock = threading.Lock()
         try:
@@ -58,7 +58,7 @@ class FolderTarget:
     def _take(self, identity: Identity, resource: dict[str, Any], size: int) -> None:
         number = self._store.add(resource, size=size, place="", group="")
         if identity not in self._numbers:
-            self._order.setdefault(identity.kind, []).append(identity)
+            self._order.setdefault(identity.kind, {})[identity] = None
         self._numbers.setdefault(identity, []).append(number)
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
@@ -82,7 +82,7 @@ class FolderTarget:
                 known = identity in self._numbers
                 self._numbers.pop(identity, None)
                 if known:
-                    self._order[identity.kind].remove(identity)
+                    del self._order[identity.kind][identity]
                 self._take(identity, orjson.loads(write.text), len(write.text))
                 self._changed.add(identity.kind)
                 outcome = "updated" if known else "created"
@@ -92,10 +92,10 @@ class FolderTarget:
     def delete(self, kind: str, identity: str, version: str) -> bool:  # noqa: ARG002
         """Takes a resource out."""
         with self._lock:
-            for name in self._order.get(kind, ()):
+            for name in list(self._order.get(kind, ())):
                 if any(self._store.get(number).get("id") == identity for number in self._numbers[name]):
                     del self._numbers[name]
-                    self._order[kind].remove(name)
+                    del self._order[kind][name]
                     self._changed.add(kind)
                     return True
         return False
@@ -104,7 +104,7 @@ class FolderTarget:
         """Exchanges the files of the types in which something changed; those that are empty now go."""
         for kind in sorted(self._changed):
             file = self.path / f"{kind}.ndjson"
-            names = self._order.get(kind, [])
+            names = self._order.get(kind, {})
             if not names:
                 file.unlink(missing_ok=True)
                 continue
