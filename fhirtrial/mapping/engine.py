@@ -24,6 +24,7 @@ class Engine:
 
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
+        self._verbatim_url = mapping.verbatim_url
         back = Back(mapping.files, disputed(mapping))
         read = back.compile()
         self.back_source = back.source.text
@@ -53,7 +54,7 @@ class Engine:
 
         ``plain``: no text of the record has control characters, so that they need not be looked for.
         """
-        run = ForthRun(data, self.mapping.verbatim_url, skip)
+        run = ForthRun(data, self._verbatim_url, skip)
         main, *beside = self._makers(plain=plain)
         first = main(data, run)
         for make in beside:
@@ -67,7 +68,7 @@ class Engine:
         self, main: dict[str, Any], beside: list[dict[str, Any]], find: Find
     ) -> tuple[dict[str, Any], list[Issue]]:
         """The tree that the main resource, those beside it, and all that they refer to stand for."""
-        run = BackRun(find, len(self._tree), self.mapping.verbatim_url)
+        run = BackRun(find, len(self._tree), self._verbatim_url)
         self._read_main(main, None, run)
         for resource in beside:
             self._read_beside[resource["resourceType"]](resource, None, run)

@@ -60,15 +60,18 @@ class Mapper:
                 message = f"{count} names, phones and e-mails of contacts were left out, as asked"
                 issues.append(Issue(severity="information", code="withheld", message=message))
         try:
-            made, found = self.engine.forth(data, skip, plain=record.plain)
+            texts, found = self.engine.forth(data, skip, plain=record.plain)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
-        said = {(issue.code, issue.path) for issue in found}
-        issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
-        conversion = Conversion(record=record, texts=made, issues=(), base=self.mapping.base)
+        if found:
+            said = {(issue.code, issue.path) for issue in found}
+            issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
+        conversion = Conversion(record=record, texts=texts, issues=(), base=self.mapping.base)
         if verify:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
-        return replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+        if issues:
+            conversion = replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+        return conversion
 
     def restore(self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Record:
         """
