@@ -36,8 +36,8 @@ class Engine:
             mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
         }
 
-    def _makers(self, *, plain: bool) -> list[Callable[..., str | None]]:
-        """The functions of the main file and of those beside it, compiled when they are first needed."""
+    def prepare(self, *, plain: bool) -> list[Callable[..., str | None]]:
+        """The functions of the main file and of those beside it; compiled here, or when they are first needed."""
         if plain not in self._make:
             mapping = self.mapping
             forth = Forth(mapping.files, mapping.definitions, mapping.base, plain=plain)
@@ -55,7 +55,7 @@ class Engine:
         ``plain``: no text of the record has control characters, so that they need not be looked for.
         """
         run = ForthRun(data, self._verbatim_url, skip)
-        main, *beside = self._makers(plain=plain)
+        main, *beside = self.prepare(plain=plain)
         first = main(data, run)
         for make in beside:
             make(data, run)

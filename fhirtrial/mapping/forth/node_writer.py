@@ -7,11 +7,10 @@ from typing import Any
 
 from orjson import Fragment
 
-from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping.forth.frame import Frame, Lookups
 from fhirtrial.mapping.forth.run import coding_texts, own_texts
-from fhirtrial.mapping.forth.value import Members, Value, display, text
+from fhirtrial.mapping.forth.value import Members, Value, text
 from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
