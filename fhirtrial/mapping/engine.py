@@ -25,6 +25,7 @@ class Engine:
 
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
+        self._verbatim_url = mapping.verbatim_url
         back = Back(mapping.files, disputed(mapping))
         read = back.compile()
         self.back_source = back.source.text
@@ -37,11 +38,11 @@ class Engine:
             mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
         }
 
-    def _makers(self, key: tuple[bool, Finishing | None]) -> list[Callable[..., str | None]]:
-        """The functions of the main file and of those beside it, compiled when they are first needed."""
+    def prepare(self, *, plain: bool, finishing: Finishing | None = None) -> list[Callable[..., str | None]]:
+        """The functions of the main file and of those beside it; compiled here, or when they are first needed."""
+        key = plain, finishing
         if key not in self._make:
             mapping = self.mapping
-            plain, finishing = key
             forth = Forth(mapping.files, mapping.definitions, mapping.base, plain=plain, finishing=finishing)
             made = forth.compile()
             if finishing is None:
@@ -64,12 +65,11 @@ class Engine:
         ``plain``: no text of the record has control characters, so that they need not be looked for. ``finishing``
         makes something else of the resources before they are written.
         """
-        run = ForthRun(data, self.mapping.verbatim_url, skip)
-        key = plain, finishing
-        main, *beside = self._makers(key)
+        run = ForthRun(data, self._verbatim_url, skip)
+        main, *beside = self.prepare(plain=plain, finishing=finishing)
         noticed: list[Issue] = []
         if finishing is not None:
-            run.finish = finishing.begin(run.find, self._opened[key], noticed)
+            run.finish = finishing.begin(run.find, self._opened[plain, finishing], noticed)
         first = main(data, run)
         for make in beside:
             make(data, run)
@@ -82,7 +82,7 @@ class Engine:
         self, main: dict[str, Any], beside: list[dict[str, Any]], find: Find
     ) -> tuple[dict[str, Any], list[Issue]]:
         """The tree that the main resource, those beside it, and all that they refer to stand for."""
-        run = BackRun(find, len(self._tree), self.mapping.verbatim_url)
+        run = BackRun(find, len(self._tree), self._verbatim_url)
         self._read_main(main, None, run)
         for resource in beside:
             self._read_beside[resource["resourceType"]](resource, None, run)

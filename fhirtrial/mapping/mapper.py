@@ -72,14 +72,15 @@ class Mapper:
                 message = f"{count} names, phones and e-mails of contacts were left out, as asked"
                 issues.append(Issue(severity="information", code="withheld", message=message))
         try:
-            made, found = self.engine.forth(data, skip, plain=record.plain, finishing=finishing)
+            texts, found = self.engine.forth(data, skip, plain=record.plain, finishing=finishing)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
-        said = {(issue.code, issue.path) for issue in found}
-        issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
+        if found:
+            said = {(issue.code, issue.path) for issue in found}
+            issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
         conversion = Conversion(
             record=record,
-            texts=made,
+            texts=texts,
             issues=(),
             base=self.mapping.base,
             release="R5" if finishing is None else finishing.release,
@@ -87,7 +88,9 @@ class Mapper:
         )
         if verify and finishing is None:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
-        return replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+        if issues:
+            conversion = replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+        return conversion
 
     def restore(self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Record:
         """

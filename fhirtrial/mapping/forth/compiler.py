@@ -143,5 +143,5 @@ class Forth(ObjectWriter):
 
 
 def digest(facts: list[str], length: int) -> str:
-    """The expression for SHA-256 over the JSON list of the facts as written, absent ones as null: so many bytes, in hex."""
+    """The expression for the first bytes of SHA-256 over the JSON list of the facts (absent ones null), in hex."""
     return f"sha256(dumps(({', '.join(facts)},))).hexdigest()[:{2 * length}]"
