@@ -43,6 +43,8 @@ class Options:
     verify: bool = False
     format: Format = "ndjson"
     release: str = "R5"
+    repeat: bool = False
+    """Shared resources are made with each record, not only where they come first."""
 
 
 Line: TypeAlias = tuple[str, bytes, int]
@@ -155,7 +157,7 @@ def convert_all(
         with Jobs(work, jobs) as pool:
             writer = _Writer(work, output, noticed)
             found = (item for source in sources for item in find(source, input_format, Limits()))
-            for chunk, results in pool.run(_chunks(found, writer)):
+            for chunk, results in pool.run(chunks(found, lambda: writer.number)):
                 writer.write(chunk, results)
                 progress(writer.summary)
             writer.shared.close()
@@ -166,18 +168,18 @@ def convert_all(
     return writer.summary
 
 
-def _chunks(found: Iterator[Found], writer: _Writer) -> Iterator[Chunk]:
-    """What was found, in chunks."""
+def chunks(found: Iterator[Found], number: Callable[[], int] = lambda: 0) -> Iterator[Chunk]:
+    """What was found, in chunks; ``number`` gives the number of each: see `Chunk`."""
     chunk: list[Found] = []
     size = 0
     for item in found:
         size += len(item.raw) if isinstance(item, Piece) else 0
         chunk.append(item)
         if len(chunk) == CHUNK_RECORDS or size > CHUNK_BYTES:
-            yield Chunk(writer.number, chunk)
+            yield Chunk(number(), chunk)
             chunk, size = [], 0
     if chunk:
-        yield Chunk(writer.number, chunk)
+        yield Chunk(number(), chunk)
 
 
 class Converter:
@@ -189,9 +191,8 @@ class Converter:
         self.release = Release(options.release, mappings=options.mappings)
         # Verification compares with R5, so that is made first.
         self.finishing = None if options.verify else self.release.finishing(self.mapper.vocabulary)
-        self.mapper.engine.prepare(
-            plain=True, finishing=self.finishing
-        )  # before processes are forked: each would do it
+        # Before processes are forked: each would do it.
+        self.mapper.engine.prepare(plain=True, finishing=self.finishing)
         files = self.mapper.mapping.files.values()
         self.kinds = frozenset(file.resource for file in files)
         self.shared = frozenset(file.resource for file in files if file.identity.shared)
@@ -222,7 +223,7 @@ class Converter:
         whole = self.options.format != "ndjson"
         try:
             # Verification needs all that a record refers to, and so does a Bundle.
-            skip = NOTHING if whole or self.options.verify else self.sent
+            skip = NOTHING if whole or self.options.verify or self.options.repeat else self.sent
             made = self.mapper.convert(read_, verify=self.options.verify, skip=skip, finishing=self.finishing)
             made = released(made, self.release, verify=self.options.verify)
         except InputError as error:
