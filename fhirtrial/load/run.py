@@ -26,7 +26,7 @@ def load_all(
     target: Target,
     *,
     state: str | Path | None = None,
-    options: Options = Options(),
+    options: Options | None = None,
     mappings: str | None = None,
     contacts: bool = True,
     input_format: str | None = None,
@@ -44,7 +44,7 @@ def load_all(
         sources: as `convert_all` takes them (paths, ``-``), or FHIR as `read_resources` takes it; not both.
         target: a `ServerTarget` or a `FolderTarget`; it is closed at the end.
         state: the file that remembers what was written; None looks at everything on the target.
-        options: how to load.
+        options: how to load; see there what is done if they are not given.
         mappings: a folder of your own mapping files.
         contacts: False leaves out the names, phones and e-mails of contacts.
         input_format: as `read` takes it.
@@ -59,13 +59,12 @@ def load_all(
 
     """
     given = list(sources)
+    options = options or Options()
     if options.workers < 1:
         raise UsageError(f"workers is {options.workers}; it must be at least 1")
     made = [holds_resources(source) for source in given]
     if any(made) and not all(made):
-        raise UsageError(
-            "some sources are FHIR already and some are a registry's records: load them one after the other"
-        )
+        raise UsageError("some sources are FHIR already, some a registry's records: load them one after the other")
     version = mapping_version(MappingFiles(Path(mappings) if mappings is not None else None))
     memory = State(state, server=target.address, release=target.release, mapping=version)
     try:
