@@ -21,9 +21,9 @@ class MemoryTarget:
 
     address = "https://server.example/fhir"
 
-    def __init__(self, release: str = "R5", limits: Limits = Limits(entries=200, size=1 << 20)) -> None:
+    def __init__(self, release: str = "R5", limits: Limits | None = None) -> None:
         self.release = release
-        self.limits = limits
+        self.limits = limits or Limits(entries=200, size=1 << 20)
         self.history: dict[str, list[Resource]] = {}
         self.log: Counter[str] = Counter()
         self.before_write: Callable[[Sequence[Write]], None] = lambda _: None
