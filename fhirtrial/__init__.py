@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     from fhirtrial.releases.release import Release, ReleaseName
     from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
+    from fhirtrial.server.client import FhirClient
+    from fhirtrial.server.errors import ServerError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Conversion",
+    "FhirClient",
     "FhirtrialError",
     "InputError",
     "Issue",
@@ -50,6 +53,7 @@ __all__ = [
     "Record",
     "Release",
     "RestoreError",
+    "ServerError",
     "UsageError",
     "__version__",
     "convert",
@@ -62,6 +66,7 @@ __all__ = [
 
 _PLACES = {
     "Conversion": "conversion",
+    "FhirClient": "server.client",
     "FhirtrialError": "errors",
     "InputError": "errors",
     "Issue": "issue",
@@ -71,6 +76,7 @@ _PLACES = {
     "Record": "record",
     "Release": "releases.release",
     "RestoreError": "errors",
+    "ServerError": "server.errors",
     "UsageError": "errors",
     "read": "readers",
     "released": "releases.conversion",

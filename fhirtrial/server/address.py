@@ -42,7 +42,7 @@ class Address:
     path: str
 
     @classmethod
-    def parse(cls, text: str) -> Address:
+    def parse(cls, text: str, what: str = "a FHIR server") -> Address:
         """The address that a text means. Raises UsageError if it is none, or holds what does not belong there."""
         try:
             parts, host, port = _split(text)
@@ -51,7 +51,7 @@ class Address:
             path = quote(parts.path.rstrip("/"), safe=_AS_IT_IS)
             _check_path(path)
         except Outside as problem:
-            raise UsageError(f"{without_query(text)!r} is no address of a FHIR server: {problem}") from None
+            raise UsageError(f"{without_query(text)!r} is no address of {what}: {problem}") from None
         return cls(parts.scheme, host, port, path)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,15 +35,15 @@ class BundleAnswer:
 
 
 def read_bundle_answer(
-    request: Request, response: Response, sent: Sequence[Any], kind: str, server: str
+    request: Request, response: Response, sent: Sequence[Any], kind: str, server: str, blot: Callable[[str], str] = str
 ) -> BundleAnswer:
     """
     The answer to a bundle of which ``sent`` are the entries and ``kind`` is the type.
 
     Raises UnexpectedAnswer if it is no ``transaction-response`` or ``batch-response`` as it should be, or does not hold
-    one entry for each that was sent; what could be read stands in the error.
+    one entry for each that was sent; what could be read stands in the error. ``blot`` makes secrets unreadable.
     """
-    content = response.json()
+    content = response.content
     facts = Facts(
         what=request.what,
         server=server,
@@ -55,7 +55,7 @@ def read_bundle_answer(
     if not isinstance(content, dict) or content.get("resourceType") != "Bundle":
         raise UnexpectedAnswer(f"{response.status}, but the answer is no Bundle", facts)
     found = content.get("entry") or []
-    answer = _read(request, response, found, sent, facts)
+    answer = _read(request, response, found, sent, facts, blot)
     if content.get("type") != f"{kind}-response":
         raise UnexpectedAnswer(
             f"the answer is a {content.get('type')!r}, not a '{kind}-response'", facts, answer=answer
@@ -66,7 +66,12 @@ def read_bundle_answer(
 
 
 def _read(
-    request: Request, response: Response, found: Sequence[Any], sent: Sequence[Any], facts: Facts
+    request: Request,
+    response: Response,
+    found: Sequence[Any],
+    sent: Sequence[Any],
+    facts: Facts,
+    blot: Callable[[str], str],
 ) -> BundleAnswer:
     entries: list[Written] = []
     errors: dict[int, ServerError] = {}
@@ -76,7 +81,7 @@ def _read(
         entries.append(written)
         if not 200 <= written.status < 300 and written.status != 304:
             study = request.studies[index] if index < len(request.studies) else request.study
-            errors[index] = _error(written, index, study, facts)
+            errors[index] = _error(written, index, study, facts, blot)
     return BundleAnswer(
         entries=tuple(entries),
         errors=errors,
@@ -99,8 +104,8 @@ def _written(entry: dict[str, Any], method: str) -> Written:
     )
 
 
-def _error(written: Written, index: int, study: str, facts: Facts) -> ServerError:
-    outcome = written.outcome or Outcome()
+def _error(written: Written, index: int, study: str, facts: Facts, blot: Callable[[str], str]) -> ServerError:
+    outcome = (written.outcome or Outcome()).changed(blot)
     told = Facts(
         what=facts.what,
         server=facts.server,

@@ -46,6 +46,7 @@ def upsert_entry(
     >>> entry = upsert_entry({"resourceType": "Location", "id": "a"}, form="update-by-id")
     >>> entry["request"]
     {'method': 'PUT', 'url': 'Location/a'}
+
     """
     kind = str(resource.get("resourceType"))
     if not resource.get("id"):

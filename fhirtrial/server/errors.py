@@ -7,14 +7,11 @@ request, or the values of a query.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 from fhirtrial.errors import FhirtrialError
 from fhirtrial.server.outcome import Outcome
-
-if TYPE_CHECKING:
-    from fhirtrial.server.bundle_answer import BundleAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class Facts:
     what: str = ""
     server: str = ""
     status: int | None = None
-    outcome: Outcome = Outcome()
+    outcome: Outcome = field(default_factory=Outcome)
     request_id: str = ""
     entry: int | None = None
     study: str = ""
@@ -146,10 +143,10 @@ class UnexpectedAnswer(ServerError):
     """
     An answer that is not what FHIR says it is.
 
-    ``answer`` is what could be read of the answer to a bundle, so that what was done is known.
+    ``answer`` is what could be read of the answer to a bundle (a `BundleAnswer`), so that it is known what was done.
     """
 
-    def __init__(self, message: str, facts: Facts | None = None, *, answer: BundleAnswer | None = None) -> None:
+    def __init__(self, message: str, facts: Facts | None = None, *, answer: Any = None) -> None:
         super().__init__(message, facts)
         self.answer = answer
 

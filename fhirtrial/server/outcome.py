@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -94,6 +94,15 @@ class Outcome:
         """
         found = {index for issue in self.issues for text in (*issue.places, issue.text) for index in _entries(text)}
         return found.pop() if len(found) == 1 else None
+
+    def changed(self, change: Callable[[str], str]) -> Outcome:
+        """The outcome with its texts changed by a function: to make secrets unreadable in it."""
+        return Outcome(
+            tuple(
+                replace(issue, text=change(issue.text), places=tuple(change(place) for place in issue.places))
+                for issue in self.issues
+            )
+        )
 
     def __str__(self) -> str:
         """The outcome for people: what failed first, then what is worth knowing; one issue has one line."""

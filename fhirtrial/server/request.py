@@ -128,7 +128,7 @@ def update(
     study: str = "",
 ) -> Request:
     """
-    A resource as it shall be, found by its id, or by ``match``: https://hl7.org/fhir/R4/http.html#update, `#cond-update`.
+    A resource as it shall be, found by its id, or by ``match``: https://hl7.org/fhir/R4/http.html#update
 
     ``version`` is the one that it shall replace (If-Match). Such an update is never sent again where the server may
     have done it: the second would find the version that the first made.
@@ -185,7 +185,7 @@ def bundle(content: Resource, *, prefer: Return = "minimal", studies: Sequence[s
 
 
 def validate(resource: Resource, *, profile: str = "", study: str = "") -> Request:
-    """What the server thinks of a resource; nothing is stored: https://hl7.org/fhir/R4/resource-operation-validate.html"""
+    """What the server thinks of a resource: https://hl7.org/fhir/R4/resource-operation-validate.html"""
     kind = _type(resource.get("resourceType"))
     query = encoded({"profile": profile}) if profile else ""
     return Request(

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import orjson
-
 from fhirtrial.server.outcome import Outcome, read_outcome
 
 Change = Literal["created", "updated", "unchanged", "deleted"]
@@ -20,30 +18,30 @@ _VERSION = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """
-    One answer, whole. ``headers`` have names in lower case; ``elapsed`` are the seconds of the last sending.
+    One answer, whole. ``headers`` have names in lower case; ``content`` is the body as JSON, None if it is none.
 
-    ``attempts`` and ``throttled`` say how often the request was sent, and how often the server wanted fewer.
+    ``elapsed`` are the seconds of the last sending. ``attempts`` and ``throttled`` say how often the request was sent,
+    and how often the server wanted fewer.
     """
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    target: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    content: Any = field(default=None, repr=False)
     elapsed: float = 0.0
     attempts: int = 1
     throttled: int = 0
     request_id: str = ""
 
-    def json(self) -> Any:
-        """What the body says; None if it is empty or no JSON."""
-        try:
-            return orjson.loads(self.body) if self.body else None
-        except orjson.JSONDecodeError:
-            return None
-
+    @property
     def outcome(self) -> Outcome | None:
         """The body as OperationOutcome; None if it is none."""
-        return read_outcome(self.json())
+        return read_outcome(self.content)
+
+    @property
+    def resource(self) -> dict[str, Any] | None:
+        """The body as FHIR resource; None if it is none."""
+        return self.content if isinstance(self.content, dict) and "resourceType" in self.content else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,9 @@ def read_written(
 
 def _change(status: int, outcome: Outcome | None, method: str) -> Change | None:
     """
-    What changed. HAPI tells an update without change by a code of its own, in the outcome that comes along:
+    What changed, if that can be told.
+
+    HAPI tells an update without change by a code of its own, in the outcome that comes along:
     https://github.com/hapifhir/hapi-fhir, StorageResponseCodeEnum
     """
     if status == 201:

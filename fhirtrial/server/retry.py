@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -114,7 +115,7 @@ class Failure:
     retry_after: float | None = None
 
 
-def retry_after(headers: dict[str, str], now: float) -> float | None:
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     The seconds that an answer asks to wait; None if it does not say.
 

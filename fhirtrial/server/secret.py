@@ -19,7 +19,7 @@ class Secret:
     """
     Where a secret is read from: a file, a variable of the environment, or a text that is at hand.
 
-    It is read each time it is needed, so that a file which another program keeps fresh stays right.
+    It is read at once, and again each time it is needed, so that a file which another program keeps fresh stays right.
 
     >>> Secret.text("open sesame")
     Secret(•••)
@@ -31,22 +31,23 @@ class Secret:
     def __init__(self, name: str, read: Callable[[], str]) -> None:
         self._name = name
         self._read = read
+        self.reveal()
 
     @classmethod
     def text(cls, text: str) -> Secret:
         """A secret that the program has, from a vault of its own. Raises UsageError if it is empty."""
-        return cls(HIDDEN, lambda: text)._tried()
+        return cls(HIDDEN, lambda: text)
 
     @classmethod
     def in_file(cls, file: str | os.PathLike[str]) -> Secret:
         """The secret in a file, without the line's end. Raises UsageError if it cannot be read or is empty."""
-        return cls(os.fspath(file), lambda: _in_file(os.fspath(file)))._tried()
+        return cls(os.fspath(file), lambda: _in_file(os.fspath(file)))
 
     @classmethod
     def in_environment(cls, variable: str, environment: Mapping[str, str] | None = None) -> Secret:
         """The secret in a variable of the environment. Raises UsageError if that is not set or empty."""
         found = os.environ if environment is None else environment
-        return cls(variable, lambda: found.get(variable, ""))._tried()
+        return cls(variable, lambda: found.get(variable, ""))
 
     def reveal(self) -> str:
         """The secret itself. Raises UsageError if it cannot be read any more."""
@@ -54,10 +55,6 @@ class Secret:
         if not text.strip():
             raise UsageError(f"{self._name}: there is no secret in it")
         return text
-
-    def _tried(self) -> Secret:
-        self.reveal()
-        return self
 
     def __repr__(self) -> str:
         return f"Secret({self._name})"
