@@ -12,6 +12,7 @@ from fhirtrial.errors import UsageError
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_-])?")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
+_NO_HOST = re.compile(r"(?i)https?:(?!//[^/?#])|//(?![^/?#])")
 _AS_IT_IS = "!#$%&'()*+,-./:;=?@[]_~|"
 """What stays in a link; a space and all that is not ASCII is percent-encoded."""
 
@@ -89,7 +90,15 @@ class Address:
         """
         if _FORBIDDEN.search(link):
             raise Outside("it holds a backslash or a control character")
-        parts, host, port = _split(urljoin(seen_from or self.text, link))
+        if _NO_HOST.match(link):
+            # Python would read the host of the base into it, a browser one of its own.
+            raise Outside("it has no host")
+        try:
+            parts, host, port = _split(urljoin(seen_from or self.text, link))
+        except Outside:
+            raise
+        except ValueError:
+            raise Outside("it is no URL") from None
         if not any_origin:
             for what, found, right in (
                 ("scheme", parts.scheme, self.scheme),
@@ -138,7 +147,8 @@ def _split(url: str) -> tuple[SplitResult, str, int]:
         raise Outside("its host is not ASCII; write it as xn--…")
     if parts.netloc.startswith("["):
         try:
-            host = IPv6Address(host).compressed
+            # With a zone it means something else on each machine.
+            host = IPv6Address("" if "%" in host else host).compressed
         except ValueError:
             raise Outside("its host is no IPv6 address") from None
     elif not _HOST.fullmatch(host):

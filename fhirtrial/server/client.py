@@ -245,13 +245,14 @@ class FhirClient:
         """
         return self._write(build.update(resource, match=match, version=version, prefer=prefer, study=study))
 
-    def delete(self, kind: str, id: str = "", *, match: Parameters = (), study: str = "") -> Written:
+    def delete(self, kind: str, id: str = "", *, match: Parameters = (), version: str = "", study: str = "") -> Written:
         """
         Deletes a resource, by its id or by a condition; one that is gone already is no error.
 
-        https://hl7.org/fhir/R4/http.html#delete. Raises Conflict if others refer to it and the server minds.
+        https://hl7.org/fhir/R4/http.html#delete. ``version`` is the one that it must have until now; not every server
+        looks at it. Raises Conflict if others refer to it and the server minds, or if it has another version.
         """
-        request = build.delete(kind, id, match=match, study=study)
+        request = build.delete(kind, id, match=match, version=version, study=study)
         self.check_release()
         return self._written(request, self._sender.send(request, accept=(404, 410) if id else ()))
 

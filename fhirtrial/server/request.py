@@ -139,32 +139,40 @@ def update(
         method="PUT",
         target=target,
         what=f"update {kind} by condition" if condition else f"update {target[1:]}",
-        headers={**_writing(prefer), **({"If-Match": f'W/"{_id(version)}"'} if version else {})},
+        headers={**_writing(prefer), **_if_match(version)},
         body=orjson.dumps(resource),
         repeat="if-not-done" if version else "always",
         study=study,
     )
 
 
-def delete(kind: str, id: str = "", *, match: Parameters = (), study: str = "") -> Request:
+def delete(kind: str, id: str = "", *, match: Parameters = (), version: str = "", study: str = "") -> Request:
     """
     No more resource, by its id or by ``match``: https://hl7.org/fhir/R4/http.html#delete
 
-    Raises UsageError unless it is exactly one of both: a delete by an empty condition would mean all of the type.
+    ``version`` is the one that it must have until now (If-Match); not every server looks at it. Raises UsageError unless it is exactly one of both: a delete by an empty condition would mean all of the type.
     """
     condition = encoded(match)
     if bool(id) == bool(condition):
         raise UsageError("a delete needs an id or a condition, not both")
     target = f"/{_type(kind)}" + (f"/{_id(id)}" if id else f"?{condition}")
     what = f"delete {target[1:]}" if id else f"delete {kind} by condition"
-    return Request(method="DELETE", target=target, what=what, headers={"Accept": JSON}, study=study)
+    return Request(
+        method="DELETE",
+        target=target,
+        what=what,
+        headers={"Accept": JSON, **_if_match(version)},
+        repeat="if-not-done" if version else "always",
+        study=study,
+    )
 
 
 def bundle(content: Resource, *, prefer: Return = "minimal", studies: Sequence[str] = ()) -> Request:
     """
     A transaction or a batch: https://hl7.org/fhir/R4/http.html#transaction
 
-    It is sent again only if each of its entries may be done twice. ``studies`` names the study of each entry.
+    It is sent again only if each of its entries may be done twice. ``studies`` names the study of each entry. A resource
+    that is at hand as JSON may stand in it as `orjson.Fragment`: it is not parsed for this.
     """
     kind, entry = content.get("type"), content.get("entry") or []
     if content.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
@@ -238,6 +246,11 @@ def _id(id: Any) -> str:
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise UsageError(f"{id!r} is no id: 1 to 64 of A-Z, a-z, 0-9, - and .")
     return id
+
+
+def _if_match(version: str) -> dict[str, str]:
+    """https://hl7.org/fhir/R4/http.html#concurrency"""
+    return {"If-Match": f'W/"{_id(version)}"'} if version else {}
 
 
 def _reading(*, fresh: bool) -> dict[str, str]:
