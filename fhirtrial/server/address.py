@@ -17,7 +17,7 @@ _AS_IT_IS = "!#$%&'()*+,-./:;=?@[]_~|"
 """What stays in a link; a space and all that is not ASCII is percent-encoded."""
 
 
-class Outside(ValueError):  # noqa: N818 - it says why, and never leaves this package
+class Outside(Exception):  # noqa: N818 - it says why, and never leaves this package
     """A link that does not lead below an address; its text says why."""
 
 
@@ -95,8 +95,6 @@ class Address:
             raise Outside("it has no host")
         try:
             parts, host, port = _split(urljoin(seen_from or self.text, link))
-        except Outside:
-            raise
         except ValueError:
             raise Outside("it is no URL") from None
         if not any_origin:

@@ -113,7 +113,9 @@ class Outcome:
         return "\n".join(lines[:_SHOWN] + ([f"and {rest} more"] if rest > 0 else []))
 
 
-_RANK = {"fatal": 0, "error": 1, "warning": 2, "information": 3}
+_RANK: dict[Severity, int] = {"fatal": 0, "error": 1, "warning": 2, "information": 3}
+_SEVERITIES: dict[str, Severity] = {**{name: name for name in _RANK}, "success": "information"}
+"""R5 knows `success` as well, which R4 calls information."""
 
 
 def read_outcome(resource: object) -> Outcome | None:
@@ -132,7 +134,6 @@ def read_outcome(resource: object) -> Outcome | None:
 
 
 def _issue(found: dict[str, Any]) -> OutcomeIssue:
-    severity = found.get("severity")
     details = found["details"] if isinstance(found.get("details"), dict) else {}
     codings = [each for each in _list(details.get("coding")) if isinstance(each, dict)]
     texts = [found.get("diagnostics"), details.get("text"), *(each.get("display") for each in codings)]
@@ -140,8 +141,7 @@ def _issue(found: dict[str, Any]) -> OutcomeIssue:
     # HAPI says the same in `expression` and in `location`; the newer of the two is enough.
     places = _list(found.get("expression")) or _list(found.get("location"))
     return OutcomeIssue(
-        # R5 knows `success` as well, which R4 calls information.
-        severity=severity if severity in _RANK else "information" if severity == "success" else "error",
+        severity=_SEVERITIES.get(str(found.get("severity")), "error"),
         code=str(found.get("code", "")),
         text="; ".join(text for text in said if not any(text != other and text in other for other in said)),
         details=tuple(str(each["code"]) for each in codings if "code" in each),

@@ -135,12 +135,28 @@ def test_any_origin_uses_none() -> None:
 
 _PIECES = st.sampled_from(
     ["https:", "http:", "//", "/", "\\", "@", ":", "443", "80", "?", "#", "..", ".", "%2e", "%2F", "%25", "%", ";", "&"]
-    + ["fhir.example.org", "FHIR.example.org", "evil.example", "r4", "R4", "[", "]", "::1", "127.0.0.1", "。", "ｒ", " "]
+    + [
+        "fhir.example.org",
+        "FHIR.example.org",
+        "evil.example",
+        "r4",
+        "R4",
+        "[",
+        "]",
+        "::1",
+        "127.0.0.1",
+        "。",
+        "ｒ",
+        " ",
+    ]
     + ["\t", "\n", "\x00", "Location", "xn--", "user", "ß", BASE, BASE + "/", "file:", "%5c", "%09", "=", "|", "_id"]
 )
 
 
-@given(st.lists(_PIECES, max_size=9).map("".join) | st.text(max_size=40) | st.text(max_size=30).map((BASE + "/").__add__), st.booleans())
+@given(
+    st.lists(_PIECES, max_size=9).map("".join) | st.text(max_size=40) | st.text(max_size=30).map((BASE + "/").__add__),
+    st.booleans(),
+)
 def test_nothing_outside_is_ever_sent_to(link: str, any_origin: bool) -> None:
     """Whatever a link says: it is refused, or what the HTTP library makes of it lies below the base address."""
     base = Address.parse(BASE)
