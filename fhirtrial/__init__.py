@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     from fhirtrial.releases.release import Release, ReleaseName
     from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
+    from fhirtrial.server.client import FhirClient
+    from fhirtrial.server.errors import ServerError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Conversion",
+    "FhirClient",
     "FhirtrialError",
     "InputError",
     "Issue",
@@ -51,6 +54,7 @@ __all__ = [
     "Record",
     "Release",
     "RestoreError",
+    "ServerError",
     "UsageError",
     "__version__",
     "convert",
@@ -63,6 +67,7 @@ __all__ = [
 
 _PLACES = {
     "Conversion": "conversion",
+    "FhirClient": "server.client",
     "FhirtrialError": "errors",
     "InputError": "errors",
     "Issue": "issue",
@@ -72,6 +77,7 @@ _PLACES = {
     "Record": "record",
     "Release": "releases.release",
     "RestoreError": "errors",
+    "ServerError": "server.errors",
     "UsageError": "errors",
     "read": "readers",
     "released": "releases.conversion",
