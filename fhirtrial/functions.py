@@ -76,7 +76,7 @@ def text_of_integer64(value: Json) -> int | None:
     """
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last one of infinity, which dicts may hold
         return None
 
 

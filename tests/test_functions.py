@@ -334,6 +334,7 @@ def test_namesakes() -> None:
 
 @many
 @given(JSON)
+@example(float("inf"))
 def test_inverses_do_not_crash(value: Any) -> None:
     """What somebody wrote on a server can be anything: an inverse gives nothing then, and raises nothing unexpected."""
     for function in FUNCTIONS.values():
