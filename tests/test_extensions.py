@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
-from fhirtrial.mapping.extension_uses import uses
-from fhirtrial.mapping.extensions import structure_definitions
+from fhirtrial.publish.uses import uses
+from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.mapping.mapper import Mapper
 
 from .records import SHARED, golden, record_of, shared, trees

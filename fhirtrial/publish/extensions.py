@@ -19,7 +19,7 @@ from fhirtrial.code_systems import value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.extension_uses import VERBATIM, Use, uses
+from fhirtrial.publish.uses import VERBATIM, Use, uses
 from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
 from fhirtrial.prefixes import expand
 from fhirtrial.strict_yaml import compose, line_of, scalar
