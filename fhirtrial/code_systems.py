@@ -22,6 +22,8 @@ from fhirtrial.prefixes import load_prefixes
 from fhirtrial.strict_yaml import compose, line_of, scalar
 
 FILE = "codesystems.yaml"
+PUBLISHER = "fhirtrial"
+"""Who publishes what is ours."""
 FOLDERS = ("ctgov/codes",)
 
 
