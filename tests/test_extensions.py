@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
+from fhirtrial.publish.target import load_target
 from fhirtrial.publish.uses import uses
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.mapping.mapper import Mapper
@@ -28,8 +29,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = MappingFiles()
 MAPPER = Mapper()
 BASE = MAPPER.mapping.base
+R5 = load_target("R5", FILES)
 DEFINITIONS: dict[str, Json] = {
-    definition["url"]: definition for definition in structure_definitions(MAPPER.mapping, FILES, version="1.2.3")
+    definition["url"]: definition
+    for definition in structure_definitions(MAPPER.mapping, FILES, version="1.2.3", target=R5)
 }
 VALUE_SETS: dict[str, Json] = {value_set["url"]: value_set for value_set in value_sets(FILES)}
 CODES = {system["url"]: {concept["code"] for concept in system["concept"]} for system in code_systems(FILES)}
@@ -323,7 +326,7 @@ def test_parts_of_parts_are_slices_in_slices() -> None:
 
 def test_the_same_every_time() -> None:
     """Loaded again, the same files give the same bytes."""
-    again = structure_definitions(Mapper().mapping, MappingFiles(), version="1.2.3")
+    again = structure_definitions(Mapper().mapping, MappingFiles(), version="1.2.3", target=R5)
 
     assert orjson.dumps(again) == orjson.dumps(list(DEFINITIONS.values()))
     assert [found["url"] for found in again] == sorted(DEFINITIONS)
@@ -368,7 +371,7 @@ def test_descriptions_fit_the_use(tmp_path: Path, old: str, new: str, message: s
     (tmp_path / "extensions.yaml").write_text(text.replace(old, new), "utf-8")
 
     with pytest.raises(MappingError) as error:
-        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1")
+        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1", target=R5)
 
     assert error.value.line
     assert str(error.value).replace(f":{error.value.line}:", ":LINE:") == message

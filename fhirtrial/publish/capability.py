@@ -13,7 +13,7 @@ from typing import Any
 
 from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
 from fhirtrial.publish.heading import headed
-from fhirtrial.publish.releases import Release
+from fhirtrial.publish.target import Target
 
 DATE = "2026-11-25"
 """FHIR requires one. It is set by hand when what is needed changes: a clock would change the bytes."""
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 def capability_statement(
-    mapping: LoadedMapping, parameters: Iterable[Mapping[str, Any]], release: Release, *, version: str
+    mapping: LoadedMapping, parameters: Iterable[Mapping[str, Any]], target: Target, *, version: str
 ) -> Json:
     """
     The CapabilityStatement of a release; ``parameters`` are our own SearchParameters, which the server should have.
@@ -54,7 +54,7 @@ def capability_statement(
         "date": DATE,
         "description": TEXT,
         "kind": "requirements",
-        "fhirVersion": release.version,
+        "fhirVersion": target.version,
         "format": ["application/fhir+json"],
         "rest": [
             {

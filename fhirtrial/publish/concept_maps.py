@@ -16,7 +16,7 @@ from fhirtrial.code_systems import concept_maps
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.publish.r4_places import R4Places
-from fhirtrial.publish.releases import Release
+from fhirtrial.publish.target import Target
 
 FOLDER = "releases"
 """Beside the tables of the registries: those of the step from one release to another."""
@@ -40,16 +40,15 @@ NARROWER = "The target means less than the source."
 Json = dict[str, Any]
 
 
-def concept_maps_for(release: Release, files: MappingFiles) -> list[Json]:
+def concept_maps_for(target: Target, files: MappingFiles) -> list[Json]:
     """
     All code tables as ConceptMaps of a release, sorted by url.
 
     Raises MappingError if a table is wrong, or says what R4 has no word for.
     """
     found = [*concept_maps(files), *_of_releases(files)]
-    if not release.has_r5_resources:
-        places = R4Places.load(files)
-        found = [in_r4(resource, places) for resource in found]
+    if target.places is not None:
+        found = [in_r4(resource, target.places) for resource in found]
     return sorted(found, key=lambda resource: str(resource["url"]))
 
 
@@ -57,7 +56,7 @@ def in_r4(resource: Mapping[str, Any], places: R4Places) -> Json:
     """
     A ConceptMap of R5 as R4 and R4B have it.
 
-    A group whose target code system R4 knows under two addresses becomes two groups. Raises MappingError for what R4
+    A group with a code system that R4 knows under two addresses becomes two groups. Raises MappingError for what R4
     has no word for.
     """
     made = {SCOPES.get(name, name): value for name, value in resource.items()}
@@ -67,16 +66,18 @@ def in_r4(resource: Mapping[str, Any], places: R4Places) -> Json:
 
 
 def _groups(group: Mapping[str, Any], places: R4Places, name: str) -> Iterator[Json]:
-    """The groups that a group becomes: one for each address that its targets have in R4."""
-    system = group.get("target", "")
-    by_system: dict[str, list[Json]] = {}
+    """The groups that a group becomes: one for each pair of addresses that its code systems have in R4."""
+    found: dict[tuple[str, str], list[Json]] = {}
     for row in group["element"]:
-        code = next((target["code"] for target in row.get("target", ())), "")
-        # What has no target goes with the group before it.
-        place = places.code_system(system, code) if code else next(reversed(by_system), system)
-        by_system.setdefault(place, []).append(_row(row, name))
-    for place, rows in by_system.items():
-        yield {"source": group["source"], **({"target": place} if place else {}), "element": rows}
+        source, target = places.code_system(group["source"], row["code"]), group.get("target", "")
+        if row.get("target"):
+            target = places.code_system(target, row["target"][0]["code"])
+        else:
+            # What has no target goes with the group before it.
+            target = next((other for one, other in reversed(found) if one == source), target)
+        found.setdefault((source, target), []).append(_row(row, name))
+    for (source, target), rows in found.items():
+        yield {"source": source, **({"target": target} if target else {}), "element": rows}
 
 
 def _row(row: Mapping[str, Any], name: str) -> Json:

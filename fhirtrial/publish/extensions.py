@@ -24,32 +24,20 @@ from fhirtrial.issue import nearest
 from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
 from fhirtrial.publish.descriptions import FILE, Words, described, of_releases
 from fhirtrial.publish.r4_places import R4Places
-from fhirtrial.publish.releases import R5, Release
+from fhirtrial.publish.target import Target
 from fhirtrial.publish.uses import VERBATIM, Use, uses
 
 HL7 = "http://hl7.org/fhir/StructureDefinition/"
-ONLY_R5 = frozenset(
-    {
-        "Availability",
-        "CodeableReference",
-        "ExtendedContactDetail",
-        "MonetaryComponent",
-        "RatioRange",
-        "VirtualServiceDetail",
-        "integer64",
-    }
-)
-"""Types that values of extensions cannot have in R4, nor all of them in R4B."""
 
 
 def structure_definitions(
-    mapping: LoadedMapping, files: MappingFiles, *, version: str, release: Release = R5
+    mapping: LoadedMapping, files: MappingFiles, *, version: str, target: Target
 ) -> list[dict[str, Any]]:
     """
     Our own extensions as StructureDefinition resources, sorted by url; the same files give the same resources.
 
-    ``files`` is where ``extensions.yaml`` is, ``version`` what the definitions get, ``release`` what they are for: R4
-    and R4B have other contexts, and the extensions that the release step adds.
+    ``files`` is where ``extensions.yaml`` is, ``version`` what the definitions get, ``target`` the release: R4 and
+    R4B have other contexts, and the extensions that the release step adds.
     https://hl7.org/fhir/R5/structuredefinition.html
 
     Raises MappingError, with file and line, if ``extensions.yaml`` does not describe each extension and each part that
@@ -57,15 +45,19 @@ def structure_definitions(
     place for an extension, or no such type.
 
     >>> from fhirtrial.mapping.language.mapping import load_mapping
-    >>> definitions = structure_definitions(load_mapping(MappingFiles()), MappingFiles(), version="1.0.0")
+    >>> from fhirtrial.publish.target import load_target
+    >>> files = MappingFiles()
+    >>> r5 = load_target("R5", files)
+    >>> definitions = structure_definitions(load_mapping(files), files, version="1.0.0", target=r5)
     >>> made = {one["id"]: one for one in definitions}
     >>> made["time-frame"]["context"]
     [{'type': 'element', 'expression': 'ResearchStudy.outcomeMeasure'}]
     """
     found = _found(mapping, files)
-    if not release.has_r5_resources:
-        places = R4Places.load(files)
-        found = {name: (words, _in_r4(use, name, places)) for name, (words, use) in found.items()}
+    for name, (_, use) in found.items():
+        _check_types(name, use, target)
+    if target.places is not None:
+        found = {name: (words, _in_r4(use, target.places)) for name, (words, use) in found.items()}
         for name, (words, use) in of_releases(files, mapping.definitions).items():
             if name in found:
                 raise MappingError(f"{name} is described in {FILE} as well", file=words.file, line=words.line)
@@ -73,7 +65,7 @@ def structure_definitions(
     known = {value_set["url"] for value_set in value_sets(files)}
     made = []
     for name, (words, use) in sorted(found.items()):
-        definition = _definition(name, use, words, mapping, version, release)
+        definition = _definition(name, use, words, mapping, version, target)
         for element in definition["differential"]["element"]:
             bound = element.get("binding", {}).get("valueSet", "")
             if bound.startswith(mapping.base) and bound not in known:
@@ -112,12 +104,17 @@ def _check_parts(name: str, words: Words, used: Mapping[str, Use]) -> None:
             raise MappingError(message, file=FILE, line=line)
 
 
-def _in_r4(use: Use, name: str, places: R4Places) -> Use:
-    """An extension as R4 and R4B have it: on the elements that theirs has become there."""
-    for path, part in (("", use), *use.leaves()):
-        if part.type in ONLY_R5:
-            message = f"{f'{name}.{path}' if path else name} holds {part.type}, which extensions in R4 cannot"
+def _check_types(name: str, use: Use, target: Target) -> None:
+    """Raises MappingError if the value of an extension, or of a part, has a type that the release does not have."""
+    types = {element.type for element in target.definitions.elements("Extension").values() if element.choice}
+    for path, part in ((name, use), *use.leaves(name)):
+        if part.type and part.type not in types:
+            message = f"{path} holds {part.type}, which an extension in {target.name} cannot"
             raise MappingError(message, file=part.line.file, line=part.line.number)
+
+
+def _in_r4(use: Use, places: R4Places) -> Use:
+    """An extension as R4 and R4B have it: on what the elements that it stands on have become there."""
     return replace(use, contexts=frozenset(map(places.context, use.contexts)))
 
 
@@ -125,7 +122,7 @@ def _in_r4(use: Use, name: str, places: R4Places) -> Use:
 
 
 def _definition(
-    name: str, use: Use, words: Words, mapping: LoadedMapping, version: str, release: Release
+    name: str, use: Use, words: Words, mapping: LoadedMapping, version: str, target: Target
 ) -> dict[str, Any]:
     url = f"{mapping.base}StructureDefinition/{name}"
     root = {
@@ -147,7 +144,7 @@ def _definition(
         "experimental": False,
         "publisher": PUBLISHER,
         "description": words.text,
-        "fhirVersion": release.version,
+        "fhirVersion": target.version,
         "kind": "complex-type",
         "abstract": False,
         "context": [_context(place) for place in sorted(use.contexts)],

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from fhirtrial.code_systems import PUBLISHER
-from fhirtrial.publish.releases import Release
+from fhirtrial.publish.target import Target
 
 INDEX_VERSION = 2
 INDEXED = ("id", "url", "version", "kind", "type", "supplements", "content", "derivation")
@@ -24,7 +24,7 @@ INDEXED = ("id", "url", "version", "kind", "type", "supplements", "content", "de
 Json = dict[str, Any]
 
 
-def manifest(release: Release, *, base: str, version: str) -> Json:
+def manifest(target: Target, *, base: str, version: str) -> Json:
     """
     What the package says of itself: package.json.
 
@@ -34,15 +34,15 @@ def manifest(release: Release, *, base: str, version: str) -> Json:
     needed by who validates our resources, not by our definitions.
     """
     return {
-        "name": f"fhirtrial.{release.name.lower()}",
+        "name": f"fhirtrial.{target.name.lower()}",
         "version": version,
         "type": "Conformance",
-        "title": f"fhirtrial: definitions for FHIR {release.name}",
+        "title": f"fhirtrial: definitions for FHIR {target.name}",
         "description": "Extensions, codes, concept maps and searches of clinical trials from registries.",
         "canonical": base.rstrip("/"),
         "url": base.rstrip("/"),
-        "fhirVersions": [release.version],
-        "dependencies": {release.core: release.version},
+        "fhirVersions": [target.version],
+        "dependencies": {target.core: target.version},
         "author": PUBLISHER,
         "license": "Apache-2.0",
         "keywords": ["FHIR", "clinical trials", "ResearchStudy"],

@@ -19,8 +19,8 @@ from fhirtrial.publish.concept_maps import concept_maps_for
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.heading import headed
 from fhirtrial.publish.package import manifest, packed
-from fhirtrial.publish.releases import Release, release_named
 from fhirtrial.publish.search_parameters import search_parameters
+from fhirtrial.publish.target import Target, load_target
 
 Json = dict[str, Any]
 
@@ -34,7 +34,7 @@ class Publication:
     is needed from a server. ``base`` is the address under which they are named.
     """
 
-    release: Release
+    target: Target
     base: str
     version: str
     resources: tuple[Json, ...]
@@ -64,7 +64,7 @@ class Publication:
 
         The same resources make the same bytes.
         """
-        return packed(self.files(), manifest(self.release, base=self.base, version=self.version))
+        return packed(self.files(), manifest(self.target, base=self.base, version=self.version))
 
 
 def definitions_for(release: str = "R5", *, mappings: str | Path | None = None) -> Publication:
@@ -80,18 +80,18 @@ def definitions_for(release: str = "R5", *, mappings: str | Path | None = None) 
     >>> sorted({resource["resourceType"] for resource in made.resources})[:3]
     ['CapabilityStatement', 'CodeSystem', 'ConceptMap']
     """
-    wanted = release_named(release)
     files = MappingFiles(Path(mappings) if mappings is not None else None)
+    target = load_target(release, files)
     mapping = load_mapping(files)
-    searches = search_parameters(wanted, files, version=__version__)
-    terminology = [*code_systems(files), *value_sets(files), *concept_maps_for(wanted, files)]
+    searches = search_parameters(target, files, version=__version__)
+    terminology = [*code_systems(files), *value_sets(files), *concept_maps_for(target, files)]
     resources = (
         *(headed(resource, version=__version__) for resource in terminology),
-        *structure_definitions(mapping, files, version=__version__, release=wanted),
+        *structure_definitions(mapping, files, version=__version__, target=target),
         *searches,
-        capability_statement(mapping, searches, wanted, version=__version__),
+        capability_statement(mapping, searches, target, version=__version__),
     )
-    return Publication(release=wanted, base=mapping.base, version=__version__, resources=resources)
+    return Publication(target=target, base=mapping.base, version=__version__, resources=resources)
 
 
 def pretty(value: object) -> bytes:

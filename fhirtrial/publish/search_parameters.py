@@ -21,7 +21,7 @@ from fhirtrial.prefixes import expand, load_prefixes
 from fhirtrial.publish.descriptions import members, text_of, texts_of
 from fhirtrial.publish.heading import headed
 from fhirtrial.publish.r4_places import R4Places, split
-from fhirtrial.publish.releases import Release
+from fhirtrial.publish.target import Target
 from fhirtrial.strict_yaml import compose
 
 FILE = "search-parameters.yaml"
@@ -50,26 +50,28 @@ class Parameter:
     components: Mapping[str, str]
 
 
-def search_parameters(release: Release, files: MappingFiles, *, version: str) -> list[dict[str, Any]]:
+def search_parameters(target: Target, files: MappingFiles, *, version: str) -> list[dict[str, Any]]:
     """
     Our own SearchParameters of a release, sorted by url; the same files give the same resources.
 
     Raises MappingError, with file and line, for what is no such parameter: an unknown type or element, a part that is
     no parameter, an expression that does not follow for R4 and is not written.
 
-    >>> from fhirtrial.publish.releases import R4, R5
-    >>> found = {one["code"]: one for one in search_parameters(R5, MappingFiles(), version="1.0.0")}
+    >>> from fhirtrial.publish.target import load_target
+    >>> r5 = load_target("R5", MappingFiles())
+    >>> found = {one["code"]: one for one in search_parameters(r5, MappingFiles(), version="1.0.0")}
     >>> found["outcome"]["expression"], found["outcome"]["type"], found["outcome"]["base"]
     ('ResearchStudy.outcomeMeasure.name', 'string', ['ResearchStudy'])
     """
     base = load_prefixes(files)["our"]
     parameters = read_parameters(files)
-    if not release.has_r5_resources:
-        places = R4Places.load(files)
-        parameters = [_in_r4(parameter, places) for parameter in parameters if parameter.only != "R5"]
-    else:
+    if target.places is None:
         parameters = [parameter for parameter in parameters if parameter.only != "R4"]
-    made = [_resource(parameter, base, version, release) for parameter in parameters]
+    else:
+        parameters = [_in_r4(parameter, target.places) for parameter in parameters if parameter.only != "R5"]
+    made = [_resource(parameter, base, version) for parameter in parameters]
+    if target.places is None:
+        made = [{**resource, "processingMode": "normal"} for resource in made]
     return sorted(made, key=lambda resource: str(resource["url"]))
 
 
@@ -175,7 +177,7 @@ def _components(parameter: Parameter, expression: str, places: R4Places) -> Iter
             yield url, places.expression(f"{parameter.expression}.{path}").removeprefix(f"{expression}.")
 
 
-def _resource(parameter: Parameter, base: str, version: str, release: Release) -> dict[str, Any]:
+def _resource(parameter: Parameter, base: str, version: str) -> dict[str, Any]:
     identity = f"{parameter.base}-{parameter.code}"
     words = parameter.base, *parameter.code.split("-")
     made: dict[str, Any] = {
@@ -190,8 +192,6 @@ def _resource(parameter: Parameter, base: str, version: str, release: Release) -
         "type": parameter.type,
         "expression": parameter.expression,
     }
-    if release.has_r5_resources:
-        made["processingMode"] = "normal"
     if parameter.targets:
         made["target"] = list(parameter.targets)
     if parameter.type == "composite":
