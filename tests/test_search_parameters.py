@@ -12,7 +12,7 @@ import orjson
 import pytest
 from fhir.resources.R4B.searchparameter import SearchParameter as SearchParameter4
 from fhir.resources.searchparameter import SearchParameter
-from fhirpathpy import compile
+from fhirpathpy import compile as compiled
 from fhirpathpy.models import models
 
 from fhirtrial.errors import MappingError
@@ -59,7 +59,7 @@ def values(release: str, expression: str, within: list[Any]) -> list[Any]:
     """What an expression finds. The engine has no $this outside of functions; there it is what one starts from."""
     if expression == "$this":
         return within
-    found = compile(expression, models["r5" if release == "R5" else "r4"])
+    found = compiled(expression, models["r5" if release == "R5" else "r4"])
     return [value for each in within for value in found(each)]
 
 
