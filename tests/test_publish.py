@@ -227,6 +227,17 @@ def test_maps_of_r4_have_all_rows(release: str) -> None:
             assert target["equivalence"] != "narrower" or target["comment"]
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_only_what_leads_somewhere_is_a_map(release: str) -> None:
+    """A table without any FHIR code is not published as a map, but its codes are; every group of a map has a target."""
+    maps, systems = of(release, "ConceptMap"), of(release, "CodeSystem")
+
+    assert f"{BASE}ConceptMap/ctgov-bio-spec-retention" not in maps
+    assert f"{BASE}CodeSystem/ctgov-BioSpecRetention" in systems
+    assert len(maps) > 18
+    assert all(group["target"] for found in maps.values() for group in found["group"])
+
+
 def test_maps_of_r4_name_code_systems_as_r4_does() -> None:
     """Code systems have the address that R4 knows; of a divided one each code has its own."""
     thought = "http://terminology.hl7.org/CodeSystem/research-study-status"

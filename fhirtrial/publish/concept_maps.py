@@ -42,11 +42,13 @@ Json = dict[str, Any]
 
 def concept_maps_for(target: Target, files: MappingFiles) -> list[Json]:
     """
-    All code tables as ConceptMaps of a release, sorted by url.
+    The code tables as ConceptMaps of a release, sorted by url.
+
+    A table in which no code has a FHIR code is no map: its code system says all there is. (HAPI refuses such a map.)
 
     Raises MappingError if a table is wrong, or says what R4 has no word for.
     """
-    found = [*concept_maps(files), *_of_releases(files)]
+    found = [found for found in (*concept_maps(files), *_of_releases(files)) if _leads_somewhere(found)]
     if target.places is not None:
         found = [in_r4(resource, target.places) for resource in found]
     return sorted(found, key=lambda resource: str(resource["url"]))
@@ -95,6 +97,10 @@ def _targets(targets: Iterable[Mapping[str, Any]], name: str) -> Iterator[Json]:
         if comment := target.get("comment") or (NARROWER if equivalence == "narrower" else ""):
             made["comment"] = comment
         yield made
+
+
+def _leads_somewhere(resource: Mapping[str, Any]) -> bool:
+    return all("target" in group for group in resource.get("group", ()))
 
 
 def _of_releases(files: MappingFiles) -> Iterator[Json]:
