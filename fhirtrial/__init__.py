@@ -13,7 +13,8 @@ Carries clinical-trial registry records to FHIR and back, without loss.
 `read` gives Records, `convert` makes FHIR of one, `restore` and `restore_all` make records of FHIR; the last three use
 a Mapper with the mapping files that come with the library. Make your own Mapper to use other files, or to leave the
 contacts out: it makes R5, and `released` makes R4 or R4B of that. `to_release` and `Release` turn anybody's resources
-from one release into another. Whole runs, from files to files, are in `fhirtrial.pipelines`.
+from one release into another. `definitions_for` gives what others need to read the FHIR side. Whole runs, from files to
+files, are in `fhirtrial.pipelines`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fhirtrial.errors import FhirtrialError, InputError, MappingError, RestoreError, UsageError
     from fhirtrial.issue import Issue
     from fhirtrial.mapping.mapper import Mapper
+    from fhirtrial.publish.publication import definitions_for
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
     from fhirtrial.releases.conversion import released
@@ -58,6 +60,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "convert",
+    "definitions_for",
     "read",
     "released",
     "restore",
@@ -79,6 +82,7 @@ _PLACES = {
     "RestoreError": "errors",
     "ServerError": "server.errors",
     "UsageError": "errors",
+    "definitions_for": "publish.publication",
     "read": "readers",
     "released": "releases.conversion",
     "to_release": "releases.view",

@@ -21,6 +21,7 @@ from fhirtrial.errors import FhirtrialError, InputError, MappingError, UsageErro
 COMMANDS = {
     "check": "Read and convert records, and report what there is to say; nothing is written.",
     "convert": "Make FHIR of a registry's records.",
+    "definitions": "Write the definitions of everything of our own in the output: extensions, codes, searches.",
     "duplicates": "List the identifiers that several resources of a server share.",
     "load": "Load a registry's records into a FHIR server, or a folder: each resource once.",
     "coverage": "Print where each field of the registry goes, with file and line, or why it is left out.",
