@@ -25,13 +25,15 @@ class Conversion:
     The FHIR resources of one record.
 
     ``texts`` holds the JSON of each by reference (``"Location/…"``), the study first, then what others refer to before
-    what refers. ``base`` is the address under which this library names things.
+    what refers. ``base`` is the address under which this library names things, ``release`` that of FHIR which the
+    resources are for: ``R5``, ``R4`` or ``R4B``.
     """
 
     record: Record
     texts: Mapping[str, bytes]
     issues: tuple[Issue, ...]
     base: str
+    release: str = "R5"
 
     @property
     def resources(self) -> list[dict[str, Any]]:
@@ -40,11 +42,14 @@ class Conversion:
 
     def models(self) -> list[Model]:
         """
-        The resources as `fhir.resources` objects (R5).
+        The resources as `fhir.resources` objects of their release; those of R4 are R4B's, which allow the same and more.
 
         Raises pydantic's ValidationError if a resource is not valid, which would be a defect of the mapping.
         """
-        from fhir.resources import get_fhir_model_class
+        if self.release == "R5":
+            from fhir.resources import get_fhir_model_class
+        else:
+            from fhir.resources.R4B import get_fhir_model_class
 
         return [get_fhir_model_class(found["resourceType"]).model_validate(found) for found in self.resources]
 

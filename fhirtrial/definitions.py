@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -81,6 +82,15 @@ class Definitions:
             name = f"fhir/{release}.json"
             _LOADED[key] = cls(files.read_bytes(name), file=name)
         return _LOADED[key]
+
+    @property
+    def types(self) -> AbstractSet[str]:
+        """The names of all types, backbones by their paths."""
+        return self._types.keys()
+
+    def base(self, type_name: str) -> str:
+        """The type that a type is derived from; empty if it is derived from none."""
+        return str(self._types[type_name]["base"]) if type_name in self._types else ""
 
     def is_primitive(self, type_name: str) -> bool:
         """Whether values of this type are JSON strings, numbers or booleans."""

@@ -1,27 +1,27 @@
 """
-Makes ``mappings/fhir/r5.json`` from HL7's own R5 definitions, always the same bytes from the same package.
+Makes ``mappings/fhir/<release>.json`` from HL7's own definitions, always the same bytes from the same package.
 
-The definitions are those of the Maven Central artifact ``ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r5``, which
-holds HL7's packages ``hl7.fhir.r5.core`` 5.0.0 and ``hl7.terminology``:
+The definitions are those of the Maven Central artifacts ``ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r5`` (which
+holds HL7's packages ``hl7.fhir.r5.core`` 5.0.0 and ``hl7.terminology``), ``…-r4`` and ``…-r4b``:
 
-    mvn dependency:copy -Dartifact=ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r5:8.8.1 -DoutputDirectory=/tmp/r5
-    python tests/make_definitions.py /tmp/r5/hapi-fhir-validation-resources-r5-8.8.1.jar
+    mvn dependency:copy -Dartifact=ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r5:8.8.1 -DoutputDirectory=/tmp/jars
+    python tests/make_definitions.py /tmp/jars/*.jar
 
-Beside it is made ``tests/conformance/tables.json`` for the checker of the tests: the invariants of the same types, and
-the code systems that their value sets draw from, with the displays. HL7 publishes newer and further code systems apart;
-those in the folder ``shared`` beside the checkout are taken as well.
+With R5 are made ``tests/conformance/tables.json`` for the checker of the tests (the invariants of the same types, and
+the code systems that their value sets draw from, with the displays; HL7 publishes newer and further code systems apart:
+those in the folder ``shared`` beside the checkout are taken as well) and ``mappings/fhir/cross-version.json``: HL7's
+extensions for R5 elements that R4 lacks, from ``shared/fhir/xver-r5.r4`` (package ``hl7.fhir.uv.xver-r5.r4`` 0.1.1).
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import tarfile
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.fhir_packages import SD, VERSIONS, Json, Package
 
 ROOTS = (
     "ResearchStudy",
@@ -42,12 +42,9 @@ ROOTS = (
 """The resources that fhirtrial makes; their datatypes follow from them."""
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-DEFINITIONS = CHECKOUT / "mappings" / "fhir" / "r5.json"
+FOLDER = CHECKOUT / "mappings" / "fhir"
 TABLES = CHECKOUT / "tests" / "conformance" / "tables.json"
 SHARED = CHECKOUT.parent / "shared" / "fhir"
-
-SD = "http://hl7.org/fhir/StructureDefinition/"
-VERSION = "5.0.0"
 
 LARGEST = 400
 """Code systems with more codes than this are not taken: none of them is of use here."""
@@ -60,38 +57,6 @@ CORRECTED = {
     "decimal": r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?([eE][+-]?[0-9]{1,9})?",
 }
 """Published patterns that no value could match as meant; what they say otherwise is kept."""
-
-Json = dict[str, Any]
-
-
-class Package:
-    """HL7's definitions by kind and address, as read from the artifact."""
-
-    def __init__(self, jar: Path) -> None:
-        self.structures: dict[str, Json] = {}
-        self.value_sets: dict[str, Json] = {}
-        self.code_systems: dict[str, Json] = {}
-        with zipfile.ZipFile(jar) as archive:
-            for name in ("hl7.terminology", "hl7.fhir.r5.core"):
-                (member,) = (each for each in archive.namelist() if each.split("/")[-1].startswith(f"{name}-"))
-                self._read(archive.read(member))
-
-    def _read(self, package: bytes) -> None:
-        wanted = {
-            "StructureDefinition": self.structures,
-            "ValueSet": self.value_sets,
-            "CodeSystem": self.code_systems,
-        }
-        with tarfile.open(fileobj=io.BytesIO(package)) as archive:
-            for member in archive:
-                kind = member.name.removeprefix("package/").split("-")[0]
-                if kind in wanted and member.name.count("/") == 1 and (file := archive.extractfile(member)):
-                    definition = json.load(file)
-                    wanted[kind][definition["url"]] = definition
-
-    def structure(self, name: str) -> Json:
-        """The StructureDefinition of a type, or of a profile of HL7's own (``SimpleQuantity``)."""
-        return self.structures[SD + name]
 
 
 def type_name(of: Json) -> str:
@@ -265,10 +230,10 @@ def required_value_sets(types: Mapping[str, Json]) -> list[str]:
 
 
 def definitions(package: Package) -> str:
-    """The text of ``mappings/fhir/r5.json``: one element, one value set a line."""
+    """The text of ``mappings/fhir/<release>.json``: one element, one value set a line."""
     types = types_of(package, closure(package))
     value_sets = {url: expand(package, url) for url in required_value_sets(types)}
-    text = ["{", f'"fhirVersion": "{VERSION}",', '"types": {']
+    text = ["{", f'"fhirVersion": "{VERSIONS[package.release]}",', '"types": {']
     for number, (name, each) in enumerate(types.items(), 1):
         head = {key: value for key, value in each.items() if key != "elements"}
         elements = [f"{quote(element)}: {quote(line)}" for element, line in each["elements"].items()]
@@ -335,6 +300,29 @@ def tables(package: Package) -> str:
     return "\n".join([*text, "}}"]) + "\n"
 
 
+def cross_version() -> str:
+    """The text of ``mappings/fhir/cross-version.json``: one extension a line, by address, with its value or its parts."""
+    found = {}
+    for file in (SHARED / "xver-r5.r4").glob("StructureDefinition-ext-R5-*.json"):
+        definition = json.loads(file.read_bytes())
+        elements = {element["id"]: element for element in definition["differential"]["element"]}
+        contexts = [context["expression"] for context in definition["context"]]
+        found[definition["url"]] = {**extension_at("Extension", elements), "context": contexts}
+    lines = with_commas([f"{quote(url)}: {quote(line)}" for url, line in sorted(found.items())])
+    return "\n".join(["{", *lines, "}"]) + "\n"
+
+
+def extension_at(identity: str, elements: Mapping[str, Json]) -> Json:
+    """What an extension, or a part of one, holds: the types of its value, or its parts; ``max`` where it may repeat."""
+    here = elements.get(identity, {})
+    line: Json = {"max": here["max"]} if here.get("max", "1") != "1" else {}
+    stem = f"{identity}.extension:"
+    parts = [name[len(stem) :] for name in elements if name.startswith(stem) and "." not in name[len(stem) :]]
+    if parts:
+        return line | {"parts": {part: extension_at(stem + part, elements) for part in parts}}
+    return line | {"type": [each["code"] for each in elements.get(f"{identity}.value[x]", {}).get("type", ())]}
+
+
 def quote(value: object) -> str:
     """A value as JSON."""
     return json.dumps(value, ensure_ascii=False)
@@ -348,15 +336,19 @@ def with_commas(lines: list[str]) -> list[str]:
 def main() -> None:
     """Writes the files, or says with ``--check`` whether they are as they should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("jar", type=Path, help="hapi-fhir-validation-resources-r5-….jar")
+    parser.add_argument("jars", type=Path, nargs="+", help="hapi-fhir-validation-resources-<release>-….jar")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
     arguments = parser.parse_args()
-    package = Package(arguments.jar)
-    for file, text in ((DEFINITIONS, definitions(package)), (TABLES, tables(package))):
-        if not arguments.check:
-            file.write_text(text, encoding="utf-8")
-        elif file.read_text(encoding="utf-8") != text:
-            raise SystemExit(f"{file} is not what {arguments.jar.name} says")
+    for jar in arguments.jars:
+        package = Package(jar)
+        made = {FOLDER / f"{package.release}.json": definitions(package)}
+        if package.release == "r5":
+            made |= {TABLES: tables(package), FOLDER / "cross-version.json": cross_version()}
+        for file, text in made.items():
+            if not arguments.check:
+                file.write_text(text, encoding="utf-8")
+            elif file.read_text(encoding="utf-8") != text:
+                raise SystemExit(f"{file} is not what {jar.name} says")
 
 
 if __name__ == "__main__":

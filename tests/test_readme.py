@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fhirtrial.mapping.words import WORDS
+from fhirtrial.mapping.language.words import WORDS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

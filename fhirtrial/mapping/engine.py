@@ -6,12 +6,12 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from fhirtrial.issue import Issue
-from fhirtrial.mapping.back import Back
-from fhirtrial.mapping.back_run import BackRun, Find, record_of
-from fhirtrial.mapping.forth import Forth
-from fhirtrial.mapping.forth_run import NOTHING, ForthRun
-from fhirtrial.mapping.mapping import Mapping
-from fhirtrial.mapping.walk import python_name
+from fhirtrial.mapping.back.compiler import Back
+from fhirtrial.mapping.back.run import BackRun, Find, record_of
+from fhirtrial.mapping.forth.compiler import Forth
+from fhirtrial.mapping.forth.run import NOTHING, ForthRun
+from fhirtrial.mapping.language.mapping import Mapping
+from fhirtrial.mapping.language.walk import python_name
 
 
 class Engine:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.errors import MappingError
-from fhirtrial.mapping.mapping import Mapping as LoadedMapping
-from fhirtrial.mapping.nodes import Coded, Constant, Each, Line, Many, Node, Object, Otherwise, When
+from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
+from fhirtrial.mapping.language.nodes import Coded, Constant, Each, Line, Many, Node, Object, Otherwise, When
 
 VERBATIM = "verbatim"
 

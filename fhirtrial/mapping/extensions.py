@@ -20,7 +20,7 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.mapping.extension_uses import VERBATIM, Use, uses
-from fhirtrial.mapping.mapping import Mapping as LoadedMapping
+from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
 from fhirtrial.prefixes import expand
 from fhirtrial.strict_yaml import compose, line_of, scalar
 
@@ -38,7 +38,7 @@ def structure_definitions(mapping: LoadedMapping, files: MappingFiles, *, versio
     Raises MappingError, with file and line, if ``extensions.yaml`` does not describe each extension and each part that
     is used, or describes another, or binds one to a value set of ours that there is none of.
 
-    >>> from fhirtrial.mapping.mapping import load_mapping
+    >>> from fhirtrial.mapping.language.mapping import load_mapping
     >>> definitions = structure_definitions(load_mapping(MappingFiles()), MappingFiles(), version="1.0.0")
     >>> made = {one["id"]: one for one in definitions}
     >>> made["time-frame"]["context"]

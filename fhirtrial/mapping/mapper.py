@@ -12,8 +12,8 @@ from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.engine import Engine
-from fhirtrial.mapping.forth_run import NOTHING
-from fhirtrial.mapping.mapping import Mapping, load_mapping
+from fhirtrial.mapping.forth.run import NOTHING
+from fhirtrial.mapping.language.mapping import Mapping, load_mapping
 from fhirtrial.mapping.older import with_official_identifier
 from fhirtrial.mapping.verify import verify_back, verify_forth
 from fhirtrial.mapping.withhold import Withheld

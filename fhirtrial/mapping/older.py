@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fhirtrial.issue import Issue
-from fhirtrial.mapping.mapping import Mapping
-from fhirtrial.mapping.nodes import Many, Object, Path, constant_value, is_constant
+from fhirtrial.mapping.language.mapping import Mapping
+from fhirtrial.mapping.language.nodes import Many, Object, Path, constant_value, is_constant
 from fhirtrial.resources import Resource
 
 

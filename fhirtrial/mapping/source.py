@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fhirtrial.mapping.nodes import Line
+from fhirtrial.mapping.language.nodes import Line
 
 
 class Source:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.difference import MISSING, Difference, differences
-from fhirtrial.mapping.forth_run import show
+from fhirtrial.mapping.forth.run import show
 from fhirtrial.resources import Resource, Resources
 
 NOT_OURS = frozenset({"id", "meta", "text", "implicitRules", "language"})

@@ -12,7 +12,7 @@ import orjson
 from fhirtrial.conversion import Conversion
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.issue import Issue
-from fhirtrial.mapping.forth_run import NOTHING
+from fhirtrial.mapping.forth.run import NOTHING
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.pipelines.output import Output, Target, open_output

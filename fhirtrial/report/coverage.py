@@ -11,7 +11,7 @@ import orjson
 
 from fhirtrial.errors import UsageError
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.ledger import Place
+from fhirtrial.mapping.language.ledger import Place
 from fhirtrial.mapping.mapper import Mapper
 
 Format = Literal["table", "json", "markdown"]

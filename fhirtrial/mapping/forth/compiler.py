@@ -1,0 +1,138 @@
+"""
+The way forth: mapping nodes become straight-line Python that writes the JSON text of resources.
+
+One function per mapping file. In it, each module of the record is looked up once, constants are text already, and only
+what the record says is put between them. Text instead of dicts, because building 535 dicts and lists a record in Python
+costs more than writing their text and, where dicts are wanted, having them made by orjson.
+"""
+
+from __future__ import annotations
+
+from binascii import hexlify
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from fhirtrial.definitions import Definitions
+from fhirtrial.mapping import verbatim
+from fhirtrial.mapping.forth import run as forth_run
+from fhirtrial.mapping.forth.frame import Frame
+from fhirtrial.mapping.forth.object_writer import ObjectWriter
+from fhirtrial.mapping.forth.text import Piece, member
+from fhirtrial.mapping.language.nodes import ResourceFile
+from fhirtrial.mapping.language.walk import paths_of, python_name
+
+
+class Forth(ObjectWriter):
+    """Writes the functions of all files into one source."""
+
+    def __init__(
+        self, files: dict[str, ResourceFile], definitions: Definitions, base: str, *, plain: bool = False
+    ) -> None:
+        super().__init__(files, definitions, base, plain=plain)
+        self.source.names |= {
+            "EMPTY": forth_run.EMPTY,
+            "dumps": orjson.dumps,
+            "hexlify": hexlify,
+            "sha256": sha256,
+            "place_of": forth_run.place_of,
+            "is_later": verbatim.is_later,
+            "is_text": verbatim.is_text,
+            "is_code": verbatim.is_code,
+            "is_uri": verbatim.is_uri,
+            "is_date": verbatim.is_date,
+            "is_decimal": verbatim.is_decimal,
+        }
+
+    def compile(self) -> dict[str, Any]:
+        """The names of the generated module: ``make_<file>`` for each file."""
+        for file in self.files.values():
+            self.file(file)
+        return self.source.compiled("<fhirtrial mapping, forth>")
+
+    def file(self, file: ResourceFile) -> None:
+        """The function of one file: gives the reference (``b"Location/…"``), or None if there is nothing to make."""
+        source = self.source
+        source.add("")
+        source.add("")
+        self.root = Frame("record", "")
+        if file.identity.shared:
+            facts = [path.keys for path in file.identity.of]
+            names = [source.fresh("_".join(keys)) for keys in facts]
+            frame = Frame("", "", (), {}, dict(zip(facts, names, strict=True)), facts=True)
+            arguments = ", ".join(names)
+        else:
+            spelt = f"{{run.place(item, {source.name(file.scope, 'scope')})}}" if file.scope else ""
+            frame = Frame("item", spelt, file.scope or ())
+            arguments = "item"
+        with source.block(f"def make_{python_name(file.name)}({arguments}, run):", file.line):
+            if any(path.root for path in (*paths_of(file.body, deep=True), *file.identity.of)):
+                source.add("record = run.record")
+            if file.identity.shared:
+                self.shared(file, frame, names)
+            else:
+                self.single(file, frame)
+
+    def shared(self, file: ResourceFile, frame: Frame, names: list[str]) -> None:
+        """A shared resource is its facts: the same facts give the same id and the same bytes."""
+        source = self.source
+        with source.block(f"if {' is None and '.join(names)} is None:"):
+            source.add("return None")
+        source.add(f"identifier = b'{file.identity.kind}-' + {digest(names, 16)}")
+        source.add(f"reference = b'{file.resource}/' + identifier")
+        with source.block("if reference in run.out or reference in run.skip:"):
+            source.add("return reference")
+        self.finish(file, frame)
+
+    def single(self, file: ResourceFile, frame: Frame) -> None:
+        """A resource of one study; made once, also if it is asked for again."""
+        source = self.source
+        again = file.scope != ()
+        if again:
+            source.add(f"made = run.seen.get(({file.name!r}, id(item)))")
+            with source.block("if made is not None:"):
+                source.add("return made")
+        facts = [self.read(path, frame) for path in file.identity.of]
+        kind = file.identity.kind
+        if file.identity.readable:
+            tail = "" if kind == "study" else f"-{kind}"
+            source.add(f"identifier = run.identifier(f'{'-'.join(f'{{{fact}}}' for fact in facts)}{tail}')")
+        else:
+            source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + {digest(facts, 8)}")
+            source.add("identifier = run.unique(identifier)")
+        source.add(f"reference = b'{file.resource}/' + identifier")
+        self.finish(file, frame)
+        if again:
+            source.add(f"run.seen[{file.name!r}, id(item)] = reference")
+        source.add("return reference")
+
+    def finish(self, file: ResourceFile, frame: Frame) -> None:
+        """The resource itself."""
+        source = self.source
+        self.hoist(file.body, frame)
+        text = self.object(file.body, frame, self.head(file))
+        if file.identity.shared and not text.test:
+            text = type(text)(text.pieces, "True")
+        if text.test:
+            with source.block(f"if not ({text.test}):"):
+                source.add("return None")
+        source.add(f"run.out[reference] = {text.source}")
+        if file.identity.shared:
+            source.add("return reference")
+
+    def head(self, file: ResourceFile) -> tuple[Piece, ...]:
+        """What follows from the identity: type, id, the business identifier, the canonical URL."""
+        pieces: list[Piece] = [member("resourceType"), f'"{file.resource}"'.encode(), b',"id":"', "identifier", b'"']
+        identity = file.identity
+        if not identity.bare and not (identity.readable and identity.kind == "study"):
+            system = f'{self.base}sid/{identity.kind}","value":"'.encode()
+            pieces += [b',"identifier":[{"system":"' + system, "identifier", b'"}]']
+        if file.canonical:
+            pieces += [b',"url":"' + self.base.encode(), "reference", b'"']
+        return tuple(pieces)
+
+
+def digest(facts: list[str], length: int) -> str:
+    """The expression for SHA-256 over the JSON list of the facts as written, absent ones as null: bytes, in hex."""
+    return f"hexlify(sha256(dumps(({', '.join(facts)},))).digest()[:{length}])"

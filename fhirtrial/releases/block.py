@@ -1,0 +1,204 @@
+"""One type in both releases: its rows, and the two walks over an object of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from fhirtrial.releases.run import Run
+from fhirtrial.releases.systems import Systems
+
+Json: TypeAlias = dict[str, Any]
+
+Down: TypeAlias = Callable[[Any, Json, list[Json], Json, Run], None]
+"""Of an R5 member: its value, the object in the making, its extensions in the making, the whole R5 object, the run."""
+
+Up: TypeAlias = Callable[[Any, Json, Json, Run], None]
+"""Of a member of the other release: its value, the R5 object in the making, the whole object, the run."""
+
+FromExtension: TypeAlias = Callable[[Json, Json, Run], None]
+"""Of an extension: itself, the R5 object in the making, the run."""
+
+R5_ONLY = frozenset(
+    f"value{name}"
+    for name in (
+        "CodeableReference",
+        "Integer64",
+        "Availability",
+        "ExtendedContactDetail",
+        "VirtualServiceDetail",
+        "MonetaryComponent",
+        "RatioRange",
+    )
+)
+"""Values of extensions that R4 has no type for: https://hl7.org/fhir/R5/datatypes.html"""
+
+
+class Copying(Protocol):
+    """A native element that is made besides, for plain readers of the other release, and compared on the way back."""
+
+    def down(self, r5: Json, out: Json, run: Run) -> None:
+        """Makes the copy in the finished object of the other release."""
+
+    def up(self, native: Json, out: Json, run: Run) -> None:
+        """Compares the copy of an object with the finished R5 object, and settles what disagrees."""
+
+
+class Block:
+    """
+    The rows of one type, by R5 member on the way down, by member and by address of extension on the way up.
+
+    What has no row passes as it is; ``unknown`` are members of the other release, by path, that R5 has no place for.
+    An object in which nothing changes is given back itself; none is ever changed.
+    """
+
+    __slots__ = (
+        "copies",
+        "down_rows",
+        "_triggers",
+        "extension_rows",
+        "finished",
+        "path",
+        "systems",
+        "unknown",
+        "up_rows",
+    )
+
+    def __init__(self, path: str, systems: tuple[Systems, Systems]) -> None:
+        self.path = path
+        self.systems = systems
+        self.down_rows: dict[str, Down] = {"extension": self._extensions}
+        self.up_rows: dict[str, Up] = {}
+        self.extension_rows: dict[str, FromExtension] = {}
+        self.copies: list[Copying] = []
+        self.unknown: dict[str, str] = {}
+        self.finished = False
+        self._triggers: tuple[bytes, ...] | None = None
+
+    @property
+    def changes_down(self) -> bool:
+        """Whether anything of this type can change on the way down, but for what is in its extensions."""
+        return bool(self.copies) or len(self.down_rows) > 1 or not self.finished
+
+    @property
+    def changes_up(self) -> bool:
+        """The same on the way up."""
+        return bool(self.copies or self.up_rows or self.extension_rows or self.unknown) or not self.finished
+
+    def passes(self, text: bytes) -> bool:
+        """
+        Whether the JSON text of a whole object is sure to stay as it is: nothing in it looks like what a row waits for.
+
+        A member's name looks the same wherever it stands, so that some texts are looked into for nothing; but none is
+        passed by in which something would change.
+        """
+        if self.copies:
+            return False
+        if self._triggers is None:
+            names = [f'"{name}":' for name in (*self.down_rows, *R5_ONLY, "valueAttachment") if name != "extension"]
+            self._triggers = tuple(name.encode() for name in (*names, *self.systems[0].to))
+        return not any(trigger in text for trigger in self._triggers)
+
+    def down(self, source: Json, run: Run) -> Json:
+        """The object in the other release."""
+        rows = self.down_rows
+        if not self.copies and rows.keys().isdisjoint(source):
+            return source
+        out: Json = {}
+        extensions: list[Json] = []
+        for name, value in source.items():
+            row = rows.get(name)
+            if row is None:
+                out[name] = value
+            else:
+                row(value, out, extensions, source, run)
+        for copy in self.copies:
+            copy.down(source, out, run)
+        if extensions:
+            own = out.get("extension")
+            out["extension"] = own + extensions if own else extensions
+        return out
+
+    def up(self, source: Json, run: Run) -> Json:
+        """The object in R5."""
+        rows = self.up_rows
+        if (
+            not self.copies
+            and "extension" not in source
+            and rows.keys().isdisjoint(source)
+            and self.unknown.keys().isdisjoint(source)
+        ):
+            return source
+        out: Json = {}
+        for name, value in source.items():
+            if name == "extension":
+                kept = [each for each in value if not self._taken(each, out, run)]
+                if kept:
+                    out["extension"] = self.systems[1].extensions(kept)
+                continue
+            row = rows.get(name)
+            if row is not None:
+                row(value, out, source, run)
+            elif name in self.unknown:
+                message = f"R5 has no {self.unknown[name]}, and nothing official to hold it: left out"
+                run.say("warning", "not-carried", message, f"{self.path}.{name}")
+            else:
+                out[name] = value
+        for copy in self.copies:
+            copy.up(source, out, run)
+        return out
+
+    def _taken(self, extension: Json, out: Json, run: Run) -> bool:
+        row = self.extension_rows.get(extension.get("url"))  # type: ignore[arg-type]
+        if row is None:
+            return False
+        row(extension, out, run)
+        return True
+
+    def _extensions(self, value: Any, out: Json, _: list[Json], source: Json, run: Run) -> None:  # noqa: ARG002
+        kept = [each for each in value if not _is_r5_only(each)]
+        if len(kept) < len(value):
+            lost = ", ".join(str(each.get("url")) for each in value if _is_r5_only(each))
+            message = f"the value has a type that R4 lacks: {lost}"
+            run.say("warning", "no-r4-form", message, f"{self.path}.extension")
+        if kept:
+            out["extension"] = self.systems[0].extensions(kept)
+
+
+def _is_r5_only(extension: Json) -> bool:
+    """Whether an extension, or a part of it, has a value that R4 has no type for, or writes otherwise."""
+    if not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ()):
+        return True
+    return any(_is_r5_only(part) for part in extension.get("extension", ()))
+
+
+def on_each(step: Callable[[Any], Any], value: Any) -> Any:
+    """A value or each of a list."""
+    return [step(each) for each in value] if isinstance(value, list) else step(value)
+
+
+def value_name(fhir_type: str) -> str:
+    """The member of an extension that holds a value of a type: ``valueCodeableConcept``."""
+    return f"value{fhir_type[0].upper()}{fhir_type[1:]}"
+
+
+def without_extension(holder: Json, url: str) -> Json:
+    """An object without the extensions of an address; the same object if there are none."""
+    extensions = holder.get("extension", ())
+    rest = [each for each in extensions if each.get("url") != url]
+    if len(rest) == len(extensions):
+        return holder
+    kept = {name: value for name, value in holder.items() if name != "extension"}
+    return {**kept, "extension": rest} if rest else kept
+
+
+def extension_of(holder: Any, url: str) -> Json | None:
+    """The first extension of an address on an object; None if it has none."""
+    extensions = holder.get("extension", ()) if isinstance(holder, dict) else ()
+    return next((each for each in extensions if each.get("url") == url), None)
+
+
+def with_extension(holder: Json | None, extension: Json) -> Json:
+    """An object with one extension more."""
+    holder = holder or {}
+    return {**holder, "extension": [*holder.get("extension", ()), extension]}

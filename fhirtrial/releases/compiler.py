@@ -1,0 +1,327 @@
+"""The table, compiled: a block for each type, made of its rows and of what both releases' definitions say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from fhirtrial.definitions import Definitions, Element
+from fhirtrial.errors import MappingError
+from fhirtrial.files import MappingFiles
+from fhirtrial.issue import nearest
+from fhirtrial.releases import codeable_reference, extension_rows, native_rows
+from fhirtrial.releases.block import Block, value_name
+from fhirtrial.releases.copies import copy_rule
+from fhirtrial.releases.copies.needed import Needed
+from fhirtrial.releases.cross_version import CrossVersion
+from fhirtrial.releases.extension_rows import Parts, Step, Value
+from fhirtrial.releases.pairs import PAIRS
+from fhirtrial.releases.run import Run
+from fhirtrial.releases.systems import both_ways
+from fhirtrial.releases.table import Row, Table
+
+PASSED_BY = frozenset(
+    {"id", "extension", "modifierExtension", "contained", "meta", "implicitRules", "language", "text"}
+)
+"""Members that every object or resource has, the same in all releases."""
+
+_NOTHING = Row(line="", type="", name="")
+SAME_FORM = frozenset({("string", "markdown"), ("markdown", "string"), ("code", "id"), ("SimpleQuantity", "Quantity")})
+"""Types of R5 and of the other release that are written the same."""
+
+
+class Compiler:
+    """Makes the blocks of a table; raises MappingError, with file and line, where the table and FHIR do not agree."""
+
+    def __init__(
+        self, table: Table, r5: Definitions, other: Definitions, cross: CrossVersion, files: MappingFiles
+    ) -> None:
+        self.table = table
+        self.r5 = r5
+        self.other = other
+        self.cross = cross
+        self.files = files
+        self.systems = both_ways(table.systems)
+        self.blocks: dict[tuple[str, str], Block] = {}
+
+    def compiled(self, resources: tuple[str, ...]) -> Mapping[str, Block]:
+        """The block of each type of resource."""
+        made = {name: self.block(name, name) for name in resources}
+        used = {name for name, _ in self.blocks} | {
+            row.inside for rows in self.table.rows.values() for row in rows.values()
+        }
+        for name, rows in self.table.rows.items():
+            if name not in used:
+                hint = nearest(name, self.blocks_by_name()) or "no resource holds it"
+                raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
+        return made
+
+    def blocks_by_name(self) -> set[str]:
+        """The names of all R5 types that were reached."""
+        return {name for name, _ in self.blocks}
+
+    def block(self, r5_type: str, other_type: str, *, rows: str = "", required: bool = True) -> Block:
+        """The block of a type, once."""
+        key = (rows or r5_type, other_type)
+        if key in self.blocks:
+            return self.blocks[key]
+        block = self.blocks[key] = Block(rows or r5_type, self.systems)
+        said = self.rows(rows or r5_type)
+        elements = [each for each in self.r5.elements(r5_type).values() if each.name not in PASSED_BY]
+        for general, forms in groupby(elements, lambda each: each.choice or each.name):
+            row = said.pop(general, _NOTHING)
+            self.element(block, general, list(forms), row, other_type)
+        for name, row in said.items():
+            if row.type != (rows or r5_type):
+                continue  # inherited, and this type does without it
+            hint = nearest(name, self.r5.elements(r5_type)) or "FHIR R5 has no such element"
+            raise self.error(row, f"{r5_type} has no {name}; {hint}")
+        block.copies += [copy_rule(row, self.table, self.files) for row in self.table.copies.get(rows or r5_type, ())]
+        block.unknown = self.unknown(block, r5_type, other_type)
+        if required:
+            self.check_required(block, r5_type, other_type)
+        block.finished = True
+        return block
+
+    def rows(self, name: str) -> dict[str, Row]:
+        """The rows of a type, and of those that it is derived from."""
+        base = self.r5.base(name)
+        inherited = self.rows(base) if base else {}
+        return {**inherited, **self.table.rows.get(name, {})}
+
+    # ------------------------------------------------------------ one element
+
+    def element(self, block: Block, general: str, forms: list[Element], row: Row, other_type: str) -> None:
+        """The rows of one element, or of all forms of a choice."""
+        first = forms[0]
+        if row.nowhere:
+            native_rows.add_nowhere(block, [each.name for each in forms], row.nowhere, row.line)
+        elif row.dissolve:
+            native_rows.add_dissolved(block, general, self.block(first.type, other_type, required=False))
+        elif row.call:
+            self.called(block, row)
+        elif row.split:
+            codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
+        elif row.plain:
+            members = {each.name: value_name(each.type) for each in forms}
+            plain = next(each.name for each in forms if each.type == row.plain)
+            native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), plain, row.extension)
+        elif row.beside:
+            self.beside(block, first, row, other_type)
+        elif row.nearest is not None:
+            target = self.other.element(other_type, first.name)
+            codes = frozenset() if target is None else target.codes or frozenset()
+            native_rows.add_codes(block, first.name, codes, row.nearest, row.line)
+        elif first.type == "CodeableReference":
+            self.codeable_reference(block, first, row, other_type)
+        elif row.first:
+            self.first(block, first, row, other_type)
+        elif row.extension and not first.choice:
+            self.extension(block, first, row)
+        else:
+            for form in forms:
+                self.form(block, form, row, other_type)
+
+    def form(self, block: Block, form: Element, row: Row, other_type: str) -> None:
+        """An element, or one form of a choice, which is native or, in a choice, may be an extension."""
+        to = form.name
+        if row.to:
+            general = form.choice.removesuffix("[x]") if form.choice else form.name
+            to = row.to.removesuffix("[x]") + form.name.removeprefix(general)
+        target = self.other.element(other_type, to)
+        if target is None and form.choice and row.extension:
+            self.extension(block, form, row)
+        elif target is None:
+            missing = f"the other release has no {other_type}.{to}: {form.path} needs a row"
+            raise self.error(row, missing, block)
+        else:
+            self.native(block, form, target, row)
+
+    def native(self, block: Block, form: Element, target: Element, row: Row) -> None:
+        """An element that both releases have."""
+        where = f"{form.path} ({form.name})" if form.choice else form.path
+        as_list, one = target.many and not form.many, row.one
+        if form.many and not target.many and not one:
+            raise self.error(row, f"{where} is a list; the other release takes one", block)
+        if form.codes and target.codes and form.codes - target.codes:
+            more = ", ".join(sorted(form.codes - target.codes))
+            raise self.error(row, f"{where}: the other release has no code {more}", block)
+        steps: tuple[Step | None, Step | None] = (None, None)
+        if form.type == "Reference":
+            allowed = frozenset(target.targets)
+            open_to_all = not allowed or "Resource" in allowed
+            if not open_to_all and not (form.targets and allowed.issuperset(form.targets)):
+                steps = (native_rows.to_alternate(allowed), native_rows.from_alternate)
+        elif (form.type, target.type) in SAME_FORM:
+            pass
+        elif form.type == target.type or row.inside or (self.is_part(form.type) and self.is_part(target.type)):
+            steps = self.inner(form.type, target.type, row.inside)
+        else:
+            raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}", block)
+        if row.codes:
+            steps = self.with_codes(form.type, steps)
+        if target.name != form.name or as_list or one or steps != (None, None):
+            native_rows.add_native(block, form.name, target.name, steps=steps, as_list=as_list, one=one)
+
+    def is_part(self, name: str) -> bool:
+        """Whether a type is a backbone."""
+        return "." in name
+
+    def inner(self, r5_type: str, other_type: str, rows: str = "") -> tuple[Step | None, Step | None]:
+        """What happens inside a value of a type."""
+        if self.r5.is_primitive(r5_type) or r5_type in ("Extension", "Resource") or self.r5.is_resource(r5_type):
+            return None, None
+        block = self.block(r5_type, other_type, rows=rows)
+        return block.down if block.changes_down else None, block.up if block.changes_up else None
+
+    def with_codes(self, fhir_type: str, steps: tuple[Step | None, Step | None]) -> tuple[Step, Step]:
+        """The same, and code systems are swapped: in a concept or coding, else in the value's extensions."""
+
+        def swapping(place: int) -> Step:
+            systems, step = self.systems[place], steps[place]
+
+            def swap(value: Any, run: Run) -> Any:
+                if step is not None:
+                    value = step(value, run)
+                if fhir_type == "CodeableConcept":
+                    return systems.concept(value)
+                extensions = value.get("extension")
+                made = extensions and systems.extensions(extensions)
+                return value if made is extensions else {**value, "extension": made}
+
+            return swap
+
+        return swapping(0), swapping(1)
+
+    # ------------------------------------------------------------ kinds of rows
+
+    def value(self, element: Element) -> Value | Parts:
+        """How an extension holds an element: as a value, or in parts."""
+        if self.is_part(element.type) or element.type not in self.other.types:
+            inner = [each for each in self.r5.elements(element.type).values() if each.name not in PASSED_BY]
+            datatype = "" if self.is_part(element.type) else element.type
+            return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
+        member = value_name(element.type)
+        if element.type in ("CodeableConcept", "Coding"):
+            return Value(member=member, many=element.many, down=self.swapping(member, 0), up=self.swapping(member, 1))
+        down, up = self.inner(element.type, element.type)
+        return Value(member=member, many=element.many, down=down, up=up)
+
+    def swapping(self, member: str, place: int) -> Step:
+        """The step that swaps the code systems of an extension's value."""
+        systems = self.systems[place]
+        return lambda value, _: systems.value(member, value)
+
+    def extension(self, block: Block, element: Element, row: Row) -> None:
+        """An element that is an extension in the other release."""
+        value = self.value(element)
+        self.cross.check(row, element, value)
+        if isinstance(value, Parts):
+            extension_rows.add_parts(block, element.name, row.extension, value)
+        else:
+            extension_rows.add_value(block, element.name, row.extension, value)
+        self.read_as_well(block, element.name, row)
+
+    def read_as_well(self, block: Block, name: str, row: Row) -> None:
+        """Addresses of HL7's that others write for the same element: read where there is nothing else."""
+        known = dict(block.extension_rows)
+        for path in row.read:
+            url = f"{self.table.official}{path}"
+            element = self.r5.element(row.type, name)
+            assert element is not None
+            scratch = Block(block.path, self.systems)
+            value = self.value(element)
+            if isinstance(value, Value):
+                extension_rows.add_value(scratch, name, url, value)
+                block.extension_rows[url] = scratch.extension_rows[url]
+            if url in known:
+                raise self.error(row, f"{path} is read already")
+
+    def first(self, block: Block, element: Element, row: Row, other_type: str) -> None:
+        """A list of which the other release takes one."""
+        value = self.value(element)
+        target = self.other.element(other_type, element.name)
+        assert isinstance(value, Value)
+        assert target is not None
+        self.cross.check(row, element, value)
+        extension_rows.add_first(block, element.name, row.extension, value, (value.down, value.up))
+
+    def beside(self, block: Block, element: Element, row: Row, other_type: str) -> None:
+        """A code that stands in an extension on the element."""
+        target = self.other.element(other_type, element.name)
+        if target is None or target.codes is None or element.codes is None:
+            raise self.error(row, f"{element.path}: both releases must list their codes")
+        self.cross.check(row, element, self.value(element))
+        lost = element.codes - target.codes - (row.nearest or {}).keys()
+        if row.nearest is not None and (wrong := set(row.nearest.values()) - target.codes):
+            raise self.error(row, f"{element.path}: the other release has no code {', '.join(sorted(wrong))}")
+        member = value_name(element.type)
+        extension_rows.add_beside(
+            block,
+            element.name,
+            row.extension,
+            member,
+            native=target.codes - lost,
+            nearest=row.nearest,
+            required=target.min > 0,
+            line=row.line,
+        )
+
+    def codeable_reference(self, block: Block, element: Element, row: Row, other_type: str) -> None:
+        """A CodeableReference: what the other release has instead follows from its definition."""
+        url = f"{self.table.official}{element.path}"
+        target = self.other.element(other_type, row.native)
+        name = row.to or element.name
+        target = self.other.element(other_type, name)
+        if target is None and self.other.element(other_type, f"{name}Reference") is not None:
+            codeable_reference.add_choice(block, element.name, name)
+        elif target is not None and target.type in ("CodeableConcept", "Reference"):
+            self.cross.check_known(row, url, block.path)
+            native = "concept" if target.type == "CodeableConcept" else "reference"
+            codeable_reference.add_one_part(block, element.name, name, url, native)
+        else:
+            raise self.error(
+                row, f"{element.path}: the other release has neither a concept nor a reference {name}", block
+            )
+
+    def called(self, block: Block, row: Row) -> None:
+        """A pair of functions."""
+        if row.call not in PAIRS:
+            hint = nearest(row.call, PAIRS) or f"known: {', '.join(PAIRS)}"
+            raise self.error(row, f"no pair of functions is called {row.call!r}; {hint}")
+        PAIRS[row.call](block, row, self.table)
+
+    # ------------------------------------------------------------ checks
+
+    def unknown(self, block: Block, r5_type: str, other_type: str) -> dict[str, str]:
+        """The members of the other release that nothing takes up to R5, each with its path."""
+        native = self.other.elements(other_type) if other_type in self.other.types else {}
+        copied = {name for row in self.table.copies.get(block.path, ()) for name in self.names(row.element, native)}
+        return {
+            name: element.path
+            for name, element in native.items()
+            if name not in self.r5.elements(r5_type) and name not in block.up_rows and name not in copied
+        }
+
+    def names(self, element: str, native: Mapping[str, Element]) -> list[str]:
+        """The members that an element is called by."""
+        return [each.name for each in native.values() if element in (each.name, each.choice)]
+
+    def check_required(self, block: Block, r5_type: str, other_type: str) -> None:
+        """What the other release requires is required in R5 as well, or made as a copy."""
+        copied = {row.element for row in self.table.copies.get(block.path, ())}
+        here = {each.name.removesuffix("[x]") for each in self.r5.required(r5_type)}
+        called = {row.to.removesuffix("[x]") for row in self.table.rows.get(block.path, {}).values() if row.to}
+        for needed in self.other.required(other_type):
+            name = needed.name.removesuffix("[x]")
+            if name in here | called or needed.name in copied:
+                continue
+            if needed.path not in self.table.required:
+                raise MappingError(f"the other release requires {needed.path}: it needs a copy", file=self.table.file)
+            block.copies.append(Needed(block.path, needed.name, self.table.file))
+
+    def error(self, row: Row, message: str, block: Block | None = None) -> MappingError:  # noqa: ARG002
+        """A MappingError at a row, or for the whole table where the row is missing."""
+        file, _, line = row.line.rpartition(":")
+        return MappingError(message, file=file or self.table.file, line=int(line) if line else None)

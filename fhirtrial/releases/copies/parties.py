@@ -1,0 +1,186 @@
+"""Parties of a study that R4 has elements of their own for: sponsor, principal investigator, contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhirtrial.files import MappingFiles
+from fhirtrial.releases.block import Json
+from fhirtrial.releases.copies.coding import has_code, replaced
+from fhirtrial.releases.run import Run
+from fhirtrial.releases.table import CopyRow, Table
+
+ROLES = "http://hl7.org/fhir/research-study-party-role"
+_TARGETS = {
+    "sponsor": frozenset({"Organization"}),
+    "principalInvestigator": frozenset({"Practitioner", "PractitionerRole"}),
+}
+
+
+class Party:
+    """
+    One reference, to the first party that has one of the ``roles``, in their order.
+
+    Among those with the same role the one that also has our code ``prefer`` comes first. A party without a reference is
+    shown by its name. Edited, the party gets the new reference and, as its name, what the reference displays; name and
+    classifier of the old one go, as they belong to it.
+    """
+
+    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
+        self.line = row.line
+        self.element = row.element
+        self.targets = _TARGETS[row.element]
+        self.roles: tuple[str, ...] = row.options["roles"]
+        self.own = f"{table.base}CodeSystem/party"
+        self.prefer: str = row.options.get("prefer", "")
+
+    def party(self, study: Json, run: Run) -> Json | None:
+        """The party that the element shows."""
+        for role in self.roles:
+            found: list[Json] = [each for each in study.get("associatedParty", ()) if self.is_shown(each, role, run)]
+            preferred = [each for each in found if has_code(each.get("role"), self.own, (self.prefer,))]
+            if found:
+                return (preferred or found)[0]
+        return None
+
+    def is_shown(self, party: Json, role: str, run: Run) -> bool:
+        """Whether a party has a role, and is something that the element may refer to or show."""
+        if not has_code(party.get("role"), ROLES, (role,)):
+            return False
+        kind = run.type_of(party["party"]) if "party" in party else None
+        return (kind is None or kind in self.targets) and ("party" in party or "name" in party)
+
+    def reference(self, party: Json | None) -> Json:
+        """The reference that shows a party; nothing for none."""
+        if party is None:
+            return {}
+        reference: Json = party.get("party", {})
+        return {**reference, "display": party["name"]} if "name" in party and "display" not in reference else reference
+
+    def down(self, r5: Json, out: Json, run: Run) -> None:
+        """Makes the reference."""
+        if reference := self.reference(self.party(r5, run)):
+            out[self.element] = reference
+
+    def up(self, native: Json, out: Json, run: Run) -> None:
+        """Compares the reference with the party."""
+        out.pop(self.element, None)
+        given = native.get(self.element)
+        if given is None:
+            return
+        party = self.party(out, run)
+        wanted = self.reference(party)
+        if given == wanted or (wanted and same_target(given, wanted)):
+            return
+        new: Json = {"role": party["role"] if party else {"coding": [{"system": ROLES, "code": self.roles[0]}]}}
+        if "display" in given:
+            new["name"] = given["display"]
+        reference = {name: value for name, value in given.items() if name != "display"}
+        if reference:
+            new["party"] = reference
+        if party is None:
+            out["associatedParty"] = [*out.get("associatedParty", ()), new]
+            return
+        message = f"{shown(given)} wins over {shown(wanted)}, which associatedParty says"
+        run.say("warning", "conflict", message, f"ResearchStudy.{self.element}", self.line)
+        out["associatedParty"] = replaced(out["associatedParty"], party, new)
+
+
+class Contact:
+    """
+    Name, phone and e-mail of those who answer questions.
+
+    Phone and e-mail are those of the Practitioner that the party refers to. Names are compared: a new one becomes a
+    party, one that is gone takes its party along. Phone and e-mail have their own place: they stay as they are there.
+    """
+
+    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
+        self.line = row.line
+        self.roles: tuple[str, ...] = row.options["roles"]
+        self.own = f"{table.base}CodeSystem/party"
+        self.own_codes = (row.options.get("own", ""),)
+
+    def parties(self, study: Json) -> list[Json]:
+        """The parties that are contacts."""
+        return [
+            each
+            for each in study.get("associatedParty", ())
+            if has_code(each.get("role"), ROLES, self.roles) or has_code(each.get("role"), self.own, self.own_codes)
+        ]
+
+    def detail(self, party: Json, run: Run) -> Json:
+        """A party as a ContactDetail."""
+        made: Json = {"name": party["name"]} if "name" in party else {}
+        who = run.resolve(party.get("party"))
+        telecom = _telecom(who)
+        if telecom is None and who is not None and who.get("resourceType") == "PractitionerRole":
+            telecom = _telecom(run.resolve(who.get("practitioner")))
+        return {**made, "telecom": telecom} if telecom else made
+
+    def down(self, r5: Json, out: Json, run: Run) -> None:
+        """Makes the contacts."""
+        found = [detail for party in self.parties(r5) if (detail := self.detail(party, run))]
+        if found:
+            out["contact"] = found
+
+    def up(self, native: Json, out: Json, run: Run) -> None:  # noqa: ARG002
+        """Compares the contacts with the parties."""
+        given = out.pop("contact", None)
+        if given is None:
+            return
+        parties = self.parties(out)
+        wanted = [detail for party in parties if (detail := self.detail(party, run))]
+        if given == wanted:
+            return
+        path = "ResearchStudy.contact"
+        names = [each.get("name") for each in given]
+        if names == [each.get("name") for each in wanted]:
+            if any("telecom" in each for each in wanted):
+                message = "phone or e-mail differ from the Practitioner's, which stay: edit them there"
+                run.say("warning", "conflict", message, f"{path}.telecom", self.line)
+            return
+        if parties:
+            said = ", ".join(repr(each.get("name")) for each in wanted)
+            message = f"{', '.join(map(repr, names))} wins over {said}, which associatedParty says"
+            run.say("warning", "conflict", message, path, self.line)
+        kept = {party.get("name"): party for party in parties}
+        made = [kept.get(each.get("name")) or self.new(each, run) for each in given]
+        others = [each for each in out.get("associatedParty", ()) if not any(each is party for party in parties)]
+        out["associatedParty"] = others + made
+
+    def new(self, detail: Json, run: Run) -> Json:
+        """The party that a new contact becomes."""
+        if "telecom" in detail:
+            message = f"phone or e-mail of {detail.get('name', 'a contact')!r} need a Practitioner, and are not carried"
+            run.say("warning", "not-carried", message, "ResearchStudy.contact.telecom", self.line)
+        made: Json = {"role": {"coding": [{"system": ROLES, "code": self.roles[0]}]}}
+        return {**made, "name": detail["name"]} if "name" in detail else made
+
+
+def _telecom(who: Json | None) -> Any:
+    """Phone and e-mail of somebody in R5: of the contact that a role names, else of the person; None if none."""
+    if who is None:
+        return None
+    named = [each for contact in who.get("contact", ()) for each in contact.get("telecom", ())]
+    return named or who.get("telecom")
+
+
+def same_target(one: Json, other: Json) -> bool:
+    """
+    Whether two references mean the same: servers make them absolute, versioned, and add a display.
+
+    >>> same_target({"reference": "https://x/fhir/Location/1/_history/2", "display": "A"}, {"reference": "Location/1"})
+    True
+    """
+    first, second = _target(one), _target(other)
+    return first == second if first or second else one.get("display") == other.get("display")
+
+
+def _target(reference: Json) -> str:
+    address = str(reference.get("reference") or "")
+    return address if address.startswith("#") else "/".join(address.partition("/_history/")[0].split("/")[-2:])
+
+
+def shown(reference: Json) -> str:
+    """A reference in words."""
+    return repr(reference.get("display") or reference.get("reference") or "nothing")

@@ -1,0 +1,112 @@
+"""The status of a study, which R4 requires and R5 has as the present one of its states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from fhirtrial.errors import MappingError
+from fhirtrial.files import MappingFiles
+from fhirtrial.releases.block import Json, extension_of, with_extension
+from fhirtrial.releases.copies.coding import codings, drop_mark, has_code, present, replaced
+from fhirtrial.releases.run import Run
+from fhirtrial.releases.systems import both_ways
+from fhirtrial.releases.table import CopyRow, Table
+
+CONCEPT_MAP = "releases/study-status.json"
+STATUS = "http://hl7.org/fhir/research-study-status"
+OVERALL = frozenset({"overall-study"})
+NEAREST = "approved"
+"""For a state that no code of R4 says: the one code that claims nothing about today."""
+
+
+def nearest_codes(files: MappingFiles) -> Mapping[tuple[str, str], tuple[str, bool]]:
+    """
+    System and code of a state → R4's code, and whether it is true of the state by its definition.
+
+    https://hl7.org/fhir/R5/conceptmap.html. Raises MappingError if the file is no such map.
+    """
+    raw = files.read_bytes(CONCEPT_MAP)
+    try:
+        return {
+            (group["source"], element["code"]): (target["code"], target["relationship"] != "related-to")
+            for group in orjson.loads(raw)["group"]
+            for element in group["element"]
+            for target in element["target"]
+        }
+    except orjson.JSONDecodeError as error:
+        raise MappingError(f"not JSON: {error.msg}", file=CONCEPT_MAP, line=error.lineno) from error
+    except (KeyError, TypeError) as error:
+        raise MappingError(f"no ConceptMap with one target for each code: {error!r}", file=CONCEPT_MAP) from error
+
+
+class StudyStatus:
+    """
+    ``status`` from the present state.
+
+    A code that does not say exactly that is marked by our extension ``status-inexact``, which holds the state itself.
+    Edited, the code becomes the present state, alone: its registry code would say the old one.
+    """
+
+    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:
+        self.line = row.line
+        self.mark = table.own("status-inexact")
+        self.codes = nearest_codes(files)
+        self.systems = both_ways(table.systems)[0]
+
+    def status(self, study: Json) -> tuple[str, bool, Json | None]:
+        """The code, whether it is exact, and the entry of the present state."""
+        entries = [each for each in study.get("progressStatus", ()) if not has_code(each.get("state"), STATUS, OVERALL)]
+        now = present(entries, _period("start"), _period("end"))
+        for coding in codings(now and now.get("state")):
+            found = self.codes.get((coding.get("system"), coding.get("code")))  # type: ignore[arg-type]
+            if found is not None:
+                return (*found, now)
+        return NEAREST, False, now
+
+    def down(self, r5: Json, out: Json, run: Run) -> None:
+        """Makes the code, and the mark where it is inexact."""
+        code, exact, now = self.status(r5)
+        out["status"] = code
+        if exact:
+            return
+        state = now.get("state") if now else None
+        state = {"text": "not stated"} if not state else self.systems.concept(state)
+        out["_status"] = with_extension(out.get("_status"), {"url": self.mark, "valueCodeableConcept": state})
+        said = next(
+            (str(each["code"]) for each in codings(state) if "code" in each), state.get("text", "another state")
+        )
+        message = f"{code!r} is the nearest that R4 has to {said!r}: marked as inexact"
+        run.say("information", "inexact-status", message, "ResearchStudy.status", self.line)
+
+    def up(self, native: Json, out: Json, run: Run) -> None:
+        """Compares the code with the present state."""
+        marked = drop_mark(out, "_status", self.mark)
+        if "status" not in out and "_status" not in out:
+            out["status"] = "unknown"
+            message = "R4 does not say the status of the publication: 'unknown'"
+            run.say("information", "default", message, "ResearchStudy.status", self.line)
+        given = native.get("status")
+        if given is None:
+            return
+        code, _, now = self.status(out)
+        if given == code and (now is not None or marked):
+            return
+        state: Json = {"coding": [{"system": STATUS, "code": given}]}
+        if now is None:
+            out["progressStatus"] = [{"state": state}, *out.get("progressStatus", ())]
+            return
+        message = f"{given!r} wins over {code!r}, which progressStatus says: the present state becomes {given!r}"
+        run.say("warning", "conflict", message, "ResearchStudy.status", self.line)
+        out["progressStatus"] = replaced(out["progressStatus"], now, {**now, "state": state})
+
+
+def _period(end: str) -> Any:
+    return lambda entry: entry.get("period", {}).get(end)
+
+
+def is_marked(resource: Json, mark: str) -> bool:
+    """Whether the status of a resource is marked as inexact."""
+    return extension_of(resource.get("_status"), mark) is not None

@@ -1,0 +1,60 @@
+"""HL7's extensions for R5 elements that earlier releases lack: what each holds, and where it may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from fhirtrial.definitions import Element
+from fhirtrial.errors import MappingError
+from fhirtrial.files import MappingFiles
+from fhirtrial.issue import nearest
+from fhirtrial.releases.extension_rows import Parts, Value
+from fhirtrial.releases.table import Row
+
+FILE = "fhir/cross-version.json"
+
+
+class CrossVersion:
+    """The definitions of package ``hl7.fhir.uv.xver-r5.r4``, by address: rows of the table are checked against them."""
+
+    def __init__(self, files: MappingFiles, official: str) -> None:
+        try:
+            self.known: dict[str, Any] = orjson.loads(files.read_bytes(FILE))
+        except orjson.JSONDecodeError as error:
+            raise MappingError(f"not JSON: {error.msg}", file=FILE, line=error.lineno) from error
+        self.official = official
+
+    def check_known(self, row: Row, url: str, path: str) -> Any:
+        """The definition of one of HL7's addresses; None for another's. Raises MappingError if HL7 has none."""
+        if not url.startswith(self.official):
+            return None
+        if url not in self.known:
+            hint = nearest(url, self.known)
+            raise _error(row, f"HL7 defines no extension {url}{f'; {hint}' if hint else ''}", path)
+        return self.known[url]
+
+    def check(self, row: Row, element: Element, value: Value | Parts) -> None:
+        """Raises MappingError where HL7's definition of the extension cannot hold the element."""
+        definition = self.check_known(row, row.extension, element.path)
+        if definition is not None:
+            _check(row, element.path, value, definition, {} if isinstance(value, Value) else value.parts)
+
+
+def _check(row: Row, path: str, value: Value | Parts, definition: Any, parts: Mapping[str, Value | Parts]) -> None:
+    if isinstance(value, Value):
+        members = [f"value{name[0].upper()}{name[1:]}" for name in definition.get("type", ())]
+        if value.member not in members:
+            raise _error(row, f"HL7's extension holds {', '.join(members) or 'parts'}, not {value.member}", path)
+        return
+    for name, part in parts.items():
+        if name not in definition.get("parts", {}):
+            raise _error(row, f"HL7's extension has no part {name}", path)
+        _check(row, f"{path}.{name}", part, definition["parts"][name], part.parts if isinstance(part, Parts) else {})
+
+
+def _error(row: Row, message: str, path: str) -> MappingError:
+    file, _, line = row.line.rpartition(":")
+    return MappingError(f"{path}: {message}", file=file, line=int(line) if line else None)

@@ -1,0 +1,93 @@
+"""Which release a resource was written for: FHIR's JSON does not say, but what stands in it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from fhirtrial.definitions import Definitions
+from fhirtrial.files import MappingFiles
+from fhirtrial.releases.release import COVERED, ReleaseName
+from fhirtrial.resources import Resource
+
+_OFFICIAL = "http://hl7.org/fhir/5.0/StructureDefinition/"
+_MARKS = ("release-difference", "copy-of", "status-inexact", "comparison-group")
+
+
+def release_of(resource: Resource) -> ReleaseName | None:
+    """
+    ``R4`` (which stands for R4B as well) or ``R5``, by members, codes and extensions that only one has; None: both fit.
+
+    >>> release_of({"resourceType": "ResearchStudy", "sponsor": {"display": "A"}})
+    'R4'
+    >>> release_of({"resourceType": "ResearchStudy", "status": "draft"})
+    'R5'
+    >>> release_of({"resourceType": "Location", "name": "A"}) is None
+    True
+    """
+    kind = resource.get("resourceType")
+    if kind not in COVERED:
+        return None
+    only_r4, only_r5, codes_r4, codes_r5 = _marks(kind)
+    if any(_is_official(each) for each in _extensions(resource)):
+        return "R4"
+    if not only_r5.isdisjoint(resource):
+        return "R5"
+    if not only_r4.isdisjoint(resource):
+        return "R4"
+    status = resource.get("status")
+    if isinstance(status, str) and (status in codes_r4) != (status in codes_r5):
+        return "R4" if status in codes_r4 else "R5"
+    for name in resource:
+        if name in ("action", "arm", "comparisonGroup") and isinstance(resource[name], list):
+            found = [release_of_part(f"{kind}.{name}", part) for part in resource[name] if isinstance(part, dict)]
+            if any(found):
+                return next(each for each in found if each)
+    return None
+
+
+def release_of_part(path: str, part: dict[str, Any]) -> ReleaseName | None:
+    """The same for a part of a resource: by HL7's extensions on it, and by members that only one release has."""
+    if any(_is_official(each) for each in part.get("extension", ()) if isinstance(each, dict)):
+        return "R4"
+    only_r4, only_r5, _, _ = _marks(path)
+    if not only_r5.isdisjoint(part):
+        return "R5"
+    return "R4" if not only_r4.isdisjoint(part) else None
+
+
+def release_of_all(resources: Iterable[Resource]) -> ReleaseName | None:
+    """The release that the first resource with a mark was written for; None if none has one."""
+    return next((found for each in resources if (found := release_of(each)) is not None), None)
+
+
+@cache
+def _marks(path: str) -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
+    """Of a type: the members and the status codes that only R4 has, and only R5."""
+    r4, r5 = (Definitions.load(MappingFiles(), release) for release in ("r4", "r5"))
+    members = [set(each.elements(path)) if path in each.types else set() for each in (r4, r5)]
+    if not all(members):
+        return frozenset(), frozenset(), frozenset(), frozenset()
+    codes = [
+        (found.codes or frozenset()) if (found := each.element(path, "status")) else frozenset() for each in (r4, r5)
+    ]
+    return frozenset(members[0] - members[1]), frozenset(members[1] - members[0]), codes[0], codes[1]
+
+
+def _extensions(resource: Resource) -> Iterable[dict[str, Any]]:
+    """The extensions of a resource, and of its primitive members."""
+    for name, value in resource.items():
+        found = (
+            value
+            if name == "extension"
+            else value.get("extension")
+            if name[:1] == "_" and isinstance(value, dict)
+            else ()
+        )
+        yield from (each for each in found or () if isinstance(each, dict))
+
+
+def _is_official(extension: dict[str, Any]) -> bool:
+    url = str(extension.get("url"))
+    return url.startswith(_OFFICIAL) or url.rpartition("/")[2] in _MARKS

@@ -1,0 +1,239 @@
+"""Rows for R5 elements that the other release has as extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fhirtrial.releases.block import Block, Json, extension_of, with_extension, without_extension
+from fhirtrial.releases.run import Run
+
+DATATYPE = "http://hl7.org/fhir/StructureDefinition/_datatype"
+"""Says which R5 datatype the parts of an extension make: https://hl7.org/fhir/extensions/StructureDefinition-_datatype.html"""
+
+
+Step = Callable[[Any, Run], Any]
+"""What happens to a value within an extension."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A value of an extension: the member that holds it, whether it repeats, and what happens to it both ways."""
+
+    member: str
+    many: bool
+    down: Step | None = None
+    up: Step | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """An extension that consists of others: each part by R5 name; ``datatype`` is said where the parts make one."""
+
+    parts: Mapping[str, Value | Parts]
+    many: bool
+    datatype: str = ""
+
+
+def add_value(block: Block, name: str, url: str, value: Value) -> None:
+    """An element with one value, or with several, each an extension of its own."""
+    member, beside, below = value.member, f"_{value.member}", f"_{name}"
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        made: Json = {"url": url, member: given if value.down is None else value.down(given, run)}
+        if below in source:
+            made[beside] = source[below]
+        extensions.append(made)
+
+    def down_many(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        step = value.down
+        extensions.extend({"url": url, member: each if step is None else step(each, run)} for each in given)
+
+    def down_below(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        if name not in source:
+            extensions.append({"url": url, beside: given})
+
+    def up(extension: Json, out: Json, run: Run) -> None:
+        if member in extension:
+            found = extension[member]
+            found = found if value.up is None else value.up(found, run)
+            if value.many:
+                out.setdefault(name, []).append(found)
+            else:
+                out[name] = found
+        if beside in extension:
+            out[below] = extension[beside]
+
+    block.down_rows[name] = down_many if value.many else down
+    if not value.many:
+        block.down_rows[below] = down_below
+    # The forms of a choice share an address: each looks for its own member.
+    other = block.extension_rows.get(url)
+    if other is None:
+        block.extension_rows[url] = up
+    else:
+
+        def either(extension: Json, out: Json, run: Run) -> None:
+            (up if member in extension or beside in extension else other)(extension, out, run)
+
+        block.extension_rows[url] = either
+
+
+def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
+    """An element with parts, once or several times."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        for each in given if parts.many else (given,):
+            made = {"url": url, "extension": taken_apart(each, parts, block, run, name)}
+            if "id" in each:
+                made["id"] = each["id"]
+            extensions.append(made)
+
+    def up(extension: Json, out: Json, run: Run) -> None:
+        made = put_together(extension, parts, block, run)
+        if parts.many:
+            out.setdefault(name, []).append(made)
+        else:
+            out[name] = made
+
+    block.down_rows[name] = down
+    block.extension_rows[url] = up
+
+
+def taken_apart(source: Json, parts: Parts, block: Block, run: Run, where: str) -> list[Json]:
+    """The extensions that an object becomes."""
+    made: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
+    for name, value in source.items():
+        part = parts.parts.get(name)
+        if part is None:
+            if name == "extension":
+                made += block.systems[0].extensions(value)
+            elif name.startswith("_") and (beside := parts.parts.get(name[1:])) is not None:
+                if name[1:] not in source and isinstance(beside, Value):
+                    made.append({"url": name[1:], f"_{beside.member}": value})
+            elif name != "id":
+                message = "an extension cannot hold this part"
+                run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
+        elif isinstance(part, Parts):
+            for each in value if part.many else (value,):
+                made.append({"url": name, "extension": taken_apart(each, part, block, run, f"{where}.{name}")})
+        elif part.many:
+            made += [{"url": name, part.member: each if part.down is None else part.down(each, run)} for each in value]
+        else:
+            one: Json = {"url": name, part.member: value if part.down is None else part.down(value, run)}
+            if f"_{name}" in source:
+                one[f"_{part.member}"] = source[f"_{name}"]
+            made.append(one)
+    return made
+
+
+def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:
+    """The object that extensions stand for; what is no part of it stays an extension."""
+    out: Json = {"id": extension["id"]} if "id" in extension else {}
+    kept: list[Json] = []
+    for each in extension.get("extension", ()):
+        name = each.get("url")
+        part = parts.parts.get(name)
+        if part is None:
+            if name != DATATYPE:
+                kept.append(each)
+            continue
+        if isinstance(part, Parts):
+            value: Any = put_together(each, part, block, run)
+        else:
+            if f"_{part.member}" in each:
+                out[f"_{name}"] = each[f"_{part.member}"]
+            if part.member not in each:
+                continue
+            value = each[part.member] if part.up is None else part.up(each[part.member], run)
+        if part.many:
+            out.setdefault(name, []).append(value)
+        else:
+            out[name] = value
+    if kept:
+        out["extension"] = block.systems[1].extensions(kept)
+    return out
+
+
+def add_first(block: Block, name: str, url: str, value: Value, inner: tuple[Step | None, Step | None]) -> None:
+    """A list of which the other release takes one: that is native, the others are extensions."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        out[name] = given[0] if inner[0] is None else inner[0](given[0], run)
+        extensions.extend(
+            {"url": url, value.member: each if value.down is None else value.down(each, run)} for each in given[1:]
+        )
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        out.setdefault(name, []).insert(0, given if inner[1] is None else inner[1](given, run))
+
+    def up_other(extension: Json, out: Json, run: Run) -> None:
+        if value.member in extension:
+            found = extension[value.member]
+            out.setdefault(name, []).append(found if value.up is None else value.up(found, run))
+
+    block.down_rows[name] = down
+    block.up_rows[name] = up
+    block.extension_rows[url] = up_other
+
+
+def add_beside(
+    block: Block,
+    name: str,
+    url: str,
+    member: str,
+    *,
+    native: frozenset[str],
+    nearest: Mapping[str, str] | None,
+    required: bool,
+    line: str,
+) -> None:
+    """
+    A code that stands in an extension on the element itself.
+
+    Codes of ``native`` pass as they are; of the others ``nearest`` says which code is true of them. Where ``nearest``
+    is None, the other release means something else by the element, and no code passes.
+    """
+    below = f"_{name}"
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        beside = source.get(below)
+        if nearest is not None and given in native:
+            out[name] = given
+            if beside is not None:
+                out[below] = beside
+            return
+        out[below] = with_extension(beside, {"url": url, member: given})
+        if nearest is not None and given in nearest:
+            out[name] = nearest[given]
+        elif nearest is not None and required:
+            message = f"R4 requires a code, and has none that is true of {given!r}: R4 servers refuse the resource"
+            run.say("error", "no-native-code", message, f"{block.path}.{name}", line)
+
+    def down_below(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        if name not in source:
+            out[below] = given
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        if nearest is not None and extension_of(source.get(below), url) is None:
+            out[name] = given
+
+    def up_below(given: Any, out: Json, source: Json, run: Run) -> None:
+        extension = extension_of(given, url)
+        if extension is None:
+            out[below] = given
+            return
+        code, now = extension.get(member), source.get(name)
+        if nearest is not None and now is not None and nearest.get(str(code)) != now:
+            message = f"{now!r} does not stand for {code!r}, which the extension says: the element wins"
+            run.say("warning", "conflict", message, f"{block.path}.{name}", line)
+            code = now
+        if code is not None:
+            out[name] = code
+        rest = without_extension(given, url)
+        if rest:
+            out[below] = rest
+
+    block.down_rows |= {name: down, below: down_below}
+    block.up_rows |= {name: up, below: up_below}

@@ -1,0 +1,159 @@
+"""Rows for R5 elements that the other release has natively, under this name or another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fhirtrial.releases.block import Block, Json, extension_of, on_each
+from fhirtrial.releases.run import Run
+
+ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
+"""For a target that the element may not have: https://hl7.org/fhir/extensions/StructureDefinition-alternate-reference.html"""
+
+Step = Callable[[Any, Run], Any]
+
+
+def add_native(
+    block: Block,
+    name: str,
+    to: str,
+    *,
+    steps: tuple[Step | None, Step | None] = (None, None),
+    as_list: bool = False,
+    one: bool = False,
+) -> None:
+    """
+    An element of another name, or with something inside that changes.
+
+    ``as_list``: the other release takes a list where R5 takes one; ``one``: one where R5 takes a list.
+    """
+    step_down, step_up = steps
+    here, there = f"_{name}", f"_{to}"
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        value = given if step_down is None else on_each(lambda each: step_down(each, run), given)
+        if one and len(value) > 1:
+            message = f"R4 takes one of these; {len(value) - 1} of {len(value)} are left out"
+            run.say("warning", "no-r4-form", message, f"{block.path}.{name}")
+        out[to] = [value] if as_list else value[0] if one else value
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        value = given
+        if as_list:
+            if len(value) > 1:
+                message = f"R5 takes one of these; {len(value) - 1} of {len(value)} are left out"
+                run.say("warning", "not-carried", message, f"{block.path}.{to}")
+            value = value[0]
+        if one:
+            value = [value]
+        out[name] = value if step_up is None else on_each(lambda each: step_up(each, run), value)
+
+    block.down_rows[name] = down
+    block.up_rows[to] = up
+    if to != name and step_down is None:
+        block.down_rows[here] = lambda given, out, *_: out.__setitem__(there, given)
+        block.up_rows[there] = lambda given, out, *_: out.__setitem__(here, given)
+
+
+def to_alternate(allowed: frozenset[str]) -> Step:
+    """A Reference whose target the element may not have becomes one that holds it in an extension."""
+
+    def step(reference: Json, run: Run) -> Json:
+        kind = run.type_of(reference)
+        if kind is None or kind in allowed:
+            return reference
+        made: Json = {"extension": [{"url": ALTERNATE, "valueReference": reference}]}
+        shown = reference.get("display") or reference.get("reference")
+        return {**made, "display": shown} if shown else made
+
+    return step
+
+
+def from_alternate(reference: Json, run: Run) -> Json:  # noqa: ARG001
+    """The Reference that one of these holds; any other as it is."""
+    found = extension_of(reference, ALTERNATE)
+    return reference if found is None else found.get("valueReference", reference)
+
+
+def add_dissolved(block: Block, name: str, inner: Block) -> None:
+    """An element that the other release does not have: what is in it belongs to its parent."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        for key, value in given.items():
+            row = inner.down_rows.get(key) if key != "extension" else None
+            if row is not None:
+                row(value, out, extensions, given, run)
+            else:
+                message = "the element dissolves, and this cannot stand on its parent"
+                run.say("warning", "no-r4-form", message, f"{inner.path}.{key}")
+
+    def into(out: Json, step: Callable[[Json], None]) -> None:
+        made = out.get(name, {})
+        step(made)
+        if made:
+            out[name] = made
+
+    def up_of(row: Callable[[Any, Json, Json, Run], None]) -> Callable[[Any, Json, Json, Run], None]:
+        return lambda given, out, source, run: into(out, lambda made: row(given, made, source, run))
+
+    def from_extension_of(row: Callable[[Json, Json, Run], None]) -> Callable[[Json, Json, Run], None]:
+        return lambda extension, out, run: into(out, lambda made: row(extension, made, run))
+
+    block.down_rows[name] = down
+    block.up_rows |= {key: up_of(row) for key, row in inner.up_rows.items()}
+    block.extension_rows |= {url: from_extension_of(row) for url, row in inner.extension_rows.items()}
+
+
+def add_nowhere(block: Block, names: list[str], why: str, line: str) -> None:
+    """Elements that no official place holds."""
+
+    def down_of(name: str) -> Callable[[Any, Json, list[Json], Json, Run], None]:
+        def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+            run.say("warning", "no-r4-form", f"left out: {why}", f"{block.path}.{name}", line)
+
+        return down
+
+    for name in names:
+        block.down_rows[name] = down_of(name)
+        block.down_rows[f"_{name}"] = lambda *_: None
+
+
+def add_codes(block: Block, name: str, native: frozenset[str], nearest: Mapping[str, str], line: str) -> None:
+    """A code, or a list of codes, of which the other release lacks some: they become the nearest, or go nowhere."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        codes = given if isinstance(given, list) else [given]
+        made = [nearest.get(code, code) for code in codes if code in native or code in nearest]
+        if made != codes:
+            lost = ", ".join(repr(code) for code in codes if code not in native)
+            run.say("warning", "no-r4-form", f"R4 has no code {lost}", f"{block.path}.{name}", line)
+        if made:
+            out[name] = made if isinstance(given, list) else made[0]
+
+    block.down_rows[name] = down
+
+
+def add_plain_choice(block: Block, forms: dict[str, str], to: str, plain: str, url: str) -> None:
+    """
+    A choice that the other release has as an element of one type.
+
+    ``forms`` are the R5 members with the member of the extension that holds each; ``plain`` is the one that is native.
+    """
+
+    def down_of(member: str) -> Callable[[Any, Json, list[Json], Json, Run], None]:
+        return lambda given, out, *_: out.__setitem__(to, {"extension": [{"url": url, member: given}]})
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        extension = extension_of(given, url)
+        for name, member in forms.items():
+            if extension is not None and member in extension:
+                out[name] = extension[member]
+                return
+        out[plain] = given
+
+    for name, member in forms.items():
+        if name != plain:
+            block.down_rows[name] = down_of(member)
+    block.down_rows[plain] = lambda given, out, *_: out.__setitem__(to, given)
+    block.up_rows[to] = up

@@ -1,0 +1,163 @@
+"""Elements that change in a way of their own: pairs of functions, named in the table by ``call``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from fhirtrial.releases.block import Block, Json, extension_of, with_extension, without_extension
+from fhirtrial.releases.run import Run
+from fhirtrial.releases.table import Row, Table
+
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+LARGEST = 2**31
+"""R4's unsignedInt goes up to here: https://hl7.org/fhir/R4/datatypes.html#unsignedInt"""
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_AS_TEXT = {"extension": [{"url": ABSENT, "valueCode": "as-text"}]}
+
+
+def add_size(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
+    """Attachment.size: text in R5 (integer64), a number in R4; what is larger than R4 can say has no place there."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        if str(given).isdecimal() and int(given) < LARGEST:
+            out["size"] = int(given)
+        else:
+            run.say("warning", "no-r4-form", f"{given} is more than R4 can say", f"{block.path}.size", row.line)
+
+    block.down_rows |= {"size": down, "_size": _left_out}
+    block.up_rows |= {"size": lambda given, out, *_: out.__setitem__("size", str(given)), "_size": _passed_by}
+
+
+def add_dosage(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
+    """
+    MedicationAdministration.dosage: R4's rule mad-1 wants a dose or a rate, R5's takes text, route or site alone.
+
+    A dose that only says why it is absent satisfies the rule, and claims nothing.
+    https://hl7.org/fhir/R4/medicationadministration.html#constraints
+    """
+
+    def down(given: Any, out: Json, *_: Any) -> None:
+        bare = given.keys().isdisjoint(("dose", "rateRatio", "rateQuantity"))
+        out["dosage"] = {**given, "dose": _AS_TEXT} if bare else given
+
+    def up(given: Any, out: Json, *_: Any) -> None:
+        bare = given.get("dose") == _AS_TEXT
+        out["dosage"] = {name: value for name, value in given.items() if name != "dose"} if bare else given
+
+    block.down_rows["dosage"] = down
+    block.up_rows["dosage"] = up
+
+
+def add_communication(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
+    """Practitioner.communication: in R4 the language, and HL7's extension on it that says whether it is preferred."""
+    url = f"{table.official}Practitioner.communication.preferred"
+
+    def one_down(given: Json) -> Json:
+        language: Json = given.get("language", {})
+        if "preferred" not in given:
+            return language
+        return with_extension(language, {"url": url, "valueBoolean": given["preferred"]})
+
+    def one_up(given: Json) -> Json:
+        found = extension_of(given, url)
+        language = without_extension(given, url)
+        made: Json = {"language": language} if language else {}
+        return made if found is None else {**made, "preferred": found.get("valueBoolean")}
+
+    def down(given: Any, out: Json, *_: Any) -> None:
+        out["communication"] = [one_down(each) for each in given]
+
+    def up(given: Any, out: Json, *_: Any) -> None:
+        out["communication"] = [one_up(each) for each in given]
+
+    block.down_rows["communication"] = down
+    block.up_rows["communication"] = up
+
+
+def add_total_volume(block: Block, row: Row, table: Table) -> None:
+    """Medication.totalVolume: in R4 an amount, the volume for one; HL7's extension on it holds the volume itself."""
+    url = f"{table.official}Medication.totalVolume"
+    path = f"{block.path}.{row.to}"
+
+    def down(given: Any, out: Json, *_: Any) -> None:
+        extension = {"url": url, "valueQuantity": given}
+        out[row.to] = {"extension": [extension], "numerator": given, "denominator": {"value": 1}}
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        extension = extension_of(given, url)
+        kept = None if extension is None else extension.get("valueQuantity")
+        now = given.get("numerator", kept)
+        if given.get("denominator") not in (None, {"value": 1}) or now is None:
+            run.say("warning", "not-carried", "R5 has a volume here: a ratio is none", path, row.line)
+            return
+        if kept is not None and now != kept:
+            run.say("warning", "conflict", f"{now} wins over {kept}, which the extension says", path, row.line)
+        out[row.name] = now
+
+    block.down_rows[row.name] = down
+    block.up_rows[row.to] = up
+
+
+def add_arm(block: Block, row: Row, table: Table) -> None:
+    """
+    The arm of a subject: in R5 the ``linkId`` of a group of the study, in R4 the name of the arm.
+
+    The linkId stands in our extension ``comparison-group`` on the name. Where the study is not at hand, R4 shows it.
+    """
+    url, here, there = table.own("comparison-group"), row.name, row.to
+    below, path = f"_{there}", f"{block.path}.{row.to}"
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        name = _arms(source, run).get(given)
+        out[there] = name or given
+        if name and name != given:
+            out[below] = {"extension": [{"url": url, "valueId": given}]}
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:
+        extension = extension_of(source.get(below), url)
+        kept = None if extension is None else extension.get("valueId")
+        known = _arms(source, run)
+        if kept and (not known or known.get(kept) == given):
+            out[here] = kept
+            return
+        if kept:
+            message = f"{given!r} is not the arm {kept}: the name wins"
+            run.say("warning", "conflict", message, path, row.line)
+        ids = [identity for identity, name in known.items() if given in (name, identity)]
+        if len(ids) == 1:
+            out[here] = ids[0]
+        elif _ID.fullmatch(given) and not known:
+            out[here] = given
+        else:
+            named = f"{len(ids)} arms of the study are" if ids else "no arm of the study is"
+            run.say("warning", "not-carried", f"{named} called {given!r}", path, row.line)
+
+    block.down_rows |= {here: down, f"_{here}": _left_out}
+    block.up_rows |= {there: up, below: _passed_by}
+
+
+def _arms(subject: Json, run: Run) -> dict[str, str]:
+    """The names of the arms of a subject's study by linkId; none where the study is not at hand."""
+    groups = (run.resolve(subject.get("study")) or {}).get("comparisonGroup", ())
+    return {each["linkId"]: each["name"] for each in groups if "linkId" in each and "name" in each}
+
+
+def _left_out(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:
+    """What stands beside a value that changes its type has no place."""
+
+
+def _passed_by(given: Any, out: Json, source: Json, run: Run) -> None:
+    """Is read together with the element that it stands beside."""
+
+
+PAIRS: dict[str, Callable[[Block, Row, Table], None]] = {
+    "arm": add_arm,
+    "communication": add_communication,
+    "dosage": add_dosage,
+    "size": add_size,
+    "total_volume": add_total_volume,
+}
+"""By the name that ``call`` uses."""

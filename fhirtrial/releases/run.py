@@ -1,0 +1,55 @@
+"""One step of one resource: how references are followed, what is contained, and what was noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fhirtrial.issue import Issue, Severity
+from fhirtrial.resources import Resource
+
+Find = Callable[[str], Resource | None]
+"""Of a reference or a canonical: the resource, in R5 whichever way the step goes; or None."""
+
+
+def nothing_at_hand(_: str) -> None:
+    """Finds nothing."""
+
+
+class Run:
+    """What a step knows beside the resource itself, and the issues that it finds."""
+
+    __slots__ = ("contained", "find", "issues", "name")
+
+    def __init__(self, find: Find = nothing_at_hand, name: str = "") -> None:
+        self.find = find
+        self.name = name
+        self.issues: list[Issue] = []
+        self.contained: dict[str, Resource] = {}
+
+    def say(self, severity: Severity, code: str, message: str, path: str, line: str = "", hint: str = "") -> None:
+        """Notes a finding; ``path`` begins with the type of the resource, ``line`` is the table's."""
+        place = f"{self.name}{path[path.index('.') :]}" if self.name and "." in path else self.name or path
+        issue = Issue(severity=severity, code=code, message=message, path=place, mapping=line, hint=hint)
+        self.issues.append(issue)
+
+    def resolve(self, reference: Any) -> Resource | None:
+        """The resource that a Reference points at, if it is at hand."""
+        address = reference.get("reference") if isinstance(reference, dict) else None
+        if not isinstance(address, str):
+            return None
+        return self.contained.get(address[1:]) if address.startswith("#") else self.find(address)
+
+    def type_of(self, reference: dict[str, Any]) -> str | None:
+        """The type of resource that a Reference says it points at; None if it does not say."""
+        address = reference.get("reference")
+        stated: str | None = reference.get("type")
+        if not isinstance(address, str):
+            return stated
+        if address.startswith("#"):
+            found = self.contained.get(address[1:], {}).get("resourceType")
+            return found if isinstance(found, str) else stated
+        parts = address.partition("/_history/")[0].split("/")
+        if len(parts) > 1 and parts[-2][:1].isupper():
+            return parts[-2]
+        return stated
