@@ -1,5 +1,5 @@
 """
-Carries clinical-trial registry records to FHIR R5 and back, without loss.
+Carries clinical-trial registry records to FHIR and back, without loss.
 
     >>> import fhirtrial
     >>> study = {"protocolSection": {"identificationModule": {"nctId": "NCT00000102", "briefTitle": "A title"}}}
@@ -12,14 +12,17 @@ Carries clinical-trial registry records to FHIR R5 and back, without loss.
 
 `read` gives Records, `convert` makes FHIR of one, `restore` and `restore_all` make records of FHIR; the last three use
 a Mapper with the mapping files that come with the library. Make your own Mapper to use other files, or to leave the
-contacts out. Whole runs, from files to files, are in `fhirtrial.pipelines`.
+contacts out: it makes R5, and `released` makes R4 or R4B of that. `to_release` and `Release` turn anybody's resources
+from one release into another. Whole runs, from files to files, are in `fhirtrial.pipelines`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from fhirtrial.mapping.mapper import Mapper
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
+    from fhirtrial.releases.conversion import released
+    from fhirtrial.releases.release import Release, ReleaseName
+    from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
 
 __version__ = "0.1.0"
@@ -42,13 +48,16 @@ __all__ = [
     "MappingError",
     "Origin",
     "Record",
+    "Release",
     "RestoreError",
     "UsageError",
     "__version__",
     "convert",
     "read",
+    "released",
     "restore",
     "restore_all",
+    "to_release",
 ]
 
 _PLACES = {
@@ -60,9 +69,12 @@ _PLACES = {
     "MappingError": "errors",
     "Origin": "record",
     "Record": "record",
+    "Release": "releases.release",
     "RestoreError": "errors",
     "UsageError": "errors",
     "read": "readers",
+    "released": "releases.conversion",
+    "to_release": "releases.view",
 }
 
 
@@ -85,24 +97,69 @@ def _default() -> Mapper:
     return Mapper()
 
 
-def convert(record: Record, *, verify: bool = False) -> Conversion:
+def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
     """
-    The FHIR R5 resources of a record, by the mapping that comes with the library: see `Mapper.convert`.
+    The FHIR resources of a record in a release, by the mapping that comes with the library: see `Mapper.convert`.
 
     Raises InputError if the record cannot be mapped because `read` has not checked it.
     """
-    return _default().convert(record, verify=verify)
+    from fhirtrial.releases.conversion import released
+
+    return released(_default().convert(record, verify=verify), _release(to), verify=verify)
 
 
-def restore(resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Record:
+@cache
+def _release(name: str) -> Release:
+    from fhirtrial.releases.release import Release
+
+    return Release(name)
+
+
+def restore(
+    resources: Iterable[Resource] | Resource | Resources,
+    *,
+    source_release: ReleaseName | None = None,
+    verify: bool = False,
+) -> Record:
     """
     The record that resources stand for: one study and all that it refers to, in any order. See `Mapper.restore`.
 
+    ``source_release`` says which release they are in; it is found by what stands in them if not given.
+
     Raises RestoreError if there is no study, more than one, or something that is not FHIR-shaped.
     """
-    return _default().restore(resources, verify=verify)
+    index, issues = _as_r5(resources, source_release)
+    record = _default().restore(index, verify=verify)
+    return replace(record, issues=(*(replace(issue, record=record.id) for issue in issues), *record.issues))
 
 
-def restore_all(resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Iterator[Record]:
-    """The records of all studies among the resources, in their order. Raises RestoreError as `restore` does."""
-    return _default().restore_all(resources, verify=verify)
+def restore_all(
+    resources: Iterable[Resource] | Resource | Resources,
+    *,
+    source_release: ReleaseName | None = None,
+    verify: bool = False,
+) -> Iterator[Record]:
+    """
+    The records of all studies among the resources, in their order; see `restore`.
+
+    What is noticed while R5 is made of the resources stands in the issues of the record that it is about, or of the
+    first. Raises RestoreError as `restore` does.
+    """
+    index, issues = _as_r5(resources, source_release)
+    for record in _default().restore_all(index, verify=verify):
+        mine = [issue for issue in issues if record.id in issue.path] if issues else []
+        issues = [issue for issue in issues if not any(issue is each for each in mine)]
+        yield replace(record, issues=(*(replace(issue, record=record.id) for issue in mine), *record.issues))
+
+
+def _as_r5(
+    resources: Iterable[Resource] | Resource | Resources, source_release: ReleaseName | None
+) -> tuple[Resources, list[Issue]]:
+    from fhirtrial.mapping.mapper import as_index
+    from fhirtrial.releases.detect import release_of_all
+    from fhirtrial.releases.view import as_r5
+
+    index = as_index(resources)
+    studies = index.of_type.get("ResearchStudy", ())
+    found = source_release or release_of_all(studies) or release_of_all(chain.from_iterable(index.of_type.values()))
+    return as_r5(index, _release(found or "R5"))

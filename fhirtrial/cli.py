@@ -85,6 +85,10 @@ _issues = click.option(
     "--issues", metavar="FILE", help="Write the issues there as JSON Lines (-: standard output), not to standard error."
 )
 _contacts = click.option("--no-contacts", is_flag=True, help="Leave out names, phones and e-mails of contacts.")
+_release_name = click.Choice(["R4", "R4B", "R5"])
+_from = click.option(
+    "--from", "source_release", type=_release_name, help="The release of what is read; else by what stands in it."
+)
 _input_format = click.option(
     "--input-format", metavar="NAME", help="Read study, page, array, jsonl, text, zip or folder; else by the content."
 )
@@ -93,7 +97,7 @@ _jobs = click.option("--jobs", metavar="N", default=1, type=click.IntRange(1), h
 
 @main.command()
 @_sources
-@click.option("--to", type=click.Choice(["R5"]), default="R5", help="The release of FHIR.")
+@click.option("--to", type=_release_name, default="R5", show_default=True, help="The release of FHIR.")
 @click.option(
     "--format",
     type=click.Choice(["ndjson", "bundle", "collection"]),
@@ -110,7 +114,7 @@ _jobs = click.option("--jobs", metavar="N", default=1, type=click.IntRange(1), h
 def convert(
     *,
     sources: tuple[str, ...],
-    to: str,  # noqa: ARG001
+    to: str,
     format: Any,
     output: str,
     input_format: str | None,
@@ -129,7 +133,7 @@ def convert(
     \b
     Examples:
       fhirtrial convert studies.jsonl.gz -o out/ --issues issues.jsonl --jobs 4
-      fhirtrial convert NCT05143125.json --format bundle > transaction.json
+      fhirtrial convert NCT05143125.json --to R4 --format bundle > transaction.json
       curl 'https://clinicaltrials.gov/api/v2/studies?query.cond=asthma' | fhirtrial convert -
     """
     from fhirtrial.pipelines.convert import convert_all
@@ -138,6 +142,7 @@ def convert(
         report.summary = convert_all(
             sources,
             _target(output),
+            to=to,
             format=format,
             input_format=input_format,
             mappings=mappings,
@@ -152,12 +157,21 @@ def convert(
 @main.command()
 @_sources
 @click.option("-o", "--output", metavar="FILE|-", default="-", help="Where to write.")
+@_from
 @_mappings
 @_issues
 @_verify
-def restore(*, sources: tuple[str, ...], output: str, mappings: str | None, issues: str | None, verify: bool) -> None:
+def restore(
+    *,
+    sources: tuple[str, ...],
+    output: str,
+    source_release: str | None,
+    mappings: str | None,
+    issues: str | None,
+    verify: bool,
+) -> None:
     """
-    Make a registry's records of FHIR: one per line, in the order of the studies.
+    Make a registry's records of FHIR, of whatever release: one per line, in the order of the studies.
 
     A SOURCE is a Bundle, NDJSON, a JSON array, a single resource, or a folder of such files; also packed.
 
@@ -177,7 +191,53 @@ def restore(*, sources: tuple[str, ...], output: str, mappings: str | None, issu
             sources,
             _target(output),
             mapper=Mapper(mappings=mappings),
+            source_release=source_release,
             verify=verify,
+            noticed=report.notice,
+            progress=report.progress,
+        )
+
+
+@main.command()
+@_sources
+@click.option("--to", type=_release_name, required=True, help="The release that is wanted.")
+@_from
+@click.option("--check", is_flag=True, help="Go back at once; keep what has no place of its own in an extension.")
+@click.option("-o", "--output", metavar="FILE|DIR|-", default="-", help="Where to write; a DIR exists or ends with /.")
+@_mappings
+@_issues
+def release(
+    *,
+    sources: tuple[str, ...],
+    to: str,
+    source_release: str | None,
+    check: bool,
+    output: str,
+    mappings: str | None,
+    issues: str | None,
+) -> None:
+    """
+    Turn FHIR resources into another release: anybody's studies, subjects, groups, plans, medications and parties.
+
+    A SOURCE is a Bundle, NDJSON, a JSON array, a single resource, or a folder of such files; also packed. What R4 has
+    no element for goes into HL7's cross-version extensions, and comes back from there.
+
+    \b
+    Examples:
+      fhirtrial release studies.ndjson --to R4 -o r4/
+      fhirtrial release r4/ --to R5 --check > r5.ndjson
+      curl 'http://localhost:8080/fhir/ResearchStudy/1' | fhirtrial release - --to R4
+    """
+    from fhirtrial.pipelines.release import release_all
+
+    with _report(issues, stdout_is_taken=output == "-") as report:
+        report.summary = release_all(
+            sources,
+            _target(output),
+            to=to,
+            source_release=source_release,
+            check=check,
+            mappings=mappings,
             noticed=report.notice,
             progress=report.progress,
         )

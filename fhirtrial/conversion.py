@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -26,7 +26,8 @@ class Conversion:
 
     ``texts`` holds the JSON of each by reference (``"Location/…"``), the study first, then what others refer to before
     what refers. ``base`` is the address under which this library names things, ``release`` that of FHIR which the
-    resources are for: ``R5``, ``R4`` or ``R4B``.
+    resources are for: ``R5``, ``R4`` or ``R4B``. ``vocabulary`` says of each type of resource which members and code
+    systems can be in it at all, where that is known.
     """
 
     record: Record
@@ -34,6 +35,7 @@ class Conversion:
     issues: tuple[Issue, ...]
     base: str
     release: str = "R5"
+    vocabulary: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def resources(self) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ class Conversion:
 
     def models(self) -> list[Model]:
         """
-        The resources as `fhir.resources` objects of their release; those of R4 are R4B's, which allow the same and more.
+        The resources as `fhir.resources` objects of their release; those of R4 are R4B's, which allow all that R4 does.
 
         Raises pydantic's ValidationError if a resource is not valid, which would be a defect of the mapping.
         """

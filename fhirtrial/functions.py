@@ -4,6 +4,9 @@ The named functions of the mapping files: what needs more than a copy.
 A one-way function makes a copy for readers (``also … call``). A two-way function (``from … call``) stands with its
 inverse: ``inverse(f(x)) == x`` for every x that f takes; for any other x it returns None, and the mapping carries the
 value as it is, beside the element. Inverses return None for what they cannot read.
+
+What a registry's studies share (days, age limits, phases, countries, names of arms) is remembered, so many of each: so
+nobody may change what a function returned.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -95,6 +99,9 @@ def actual_type(actual: Json) -> str | None:
     return {True: "ACTUAL", False: "ESTIMATED"}.get(actual) if isinstance(actual, bool) else None
 
 
+_ACTUAL = {"ACTUAL": True, "ESTIMATED": False}
+
+
 @_named(actual_type)
 def is_actual(date_type: str) -> bool | None:
     """
@@ -103,7 +110,7 @@ def is_actual(date_type: str) -> bool | None:
     >>> is_actual("ESTIMATED"), is_actual("OTHER")
     (False, None)
     """
-    return {"ACTUAL": True, "ESTIMATED": False}.get(date_type)
+    return _ACTUAL.get(date_type)
 
 
 # ---------------------------------------------------------------- addresses
@@ -174,6 +181,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|$)", re.ASCII)
 
 
 @_named()
+@lru_cache(maxsize=8192)
 def day(text: str) -> str | None:
     """
     The day of a date or of a time to the minute.
@@ -189,6 +197,7 @@ def day(text: str) -> str | None:
 
 
 @_named()
+@lru_cache(maxsize=8192)
 def midnight(text: str) -> str | None:
     """
     The first instant of a day, in UTC.
@@ -246,6 +255,11 @@ def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[
 
     A search for PHASE2 finds the combined studies too, as on the registry's own site.
     """
+    return _phase_codings(tuple(codes), combinations, phases)
+
+
+@lru_cache(maxsize=1024)
+def _phase_codings(codes: tuple[str, ...], combinations: Table, phases: Table) -> list[Json] | None:
     if not all(map(_CODE.fullmatch, codes)):
         return None
     found = combinations.forth.get("+".join(codes), ())
@@ -258,6 +272,7 @@ def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[
 
 
 @_named()
+@lru_cache(maxsize=8192)
 def link_id(label: str) -> str:
     """
     A name for an arm that FHIR takes as an id and that stays when the arms are reordered.
@@ -271,13 +286,17 @@ def link_id(label: str) -> str:
 @_named(tables=1)
 def countries(sites: list[Json], table: Table) -> list[Json] | None:
     """The distinct countries of the sites, in order, each with its ISO 3166 code if it has one."""
-    concepts = []
-    for name in dict.fromkeys(site["country"] for site in sites if "country" in site):
-        if not TEXT.fullmatch(name):
-            continue  # a copy for readers needs something to read
-        codes = [coding_of(coding) for coding in table.forth.get(name, ()) if coding.system != table.own]
-        concepts.append({"coding": codes, "text": name} if codes else {"text": name})
-    return concepts or None
+    names = dict.fromkeys([site["country"] for site in sites if "country" in site])
+    return [concept for name in names if (concept := _country(name, table)) is not None] or None
+
+
+@lru_cache(maxsize=1024)
+def _country(name: str, table: Table) -> Json:
+    """A country as a concept; None for what nobody can read."""
+    if not TEXT.fullmatch(name):
+        return None
+    codes = [coding_of(coding) for coding in table.forth.get(name, ()) if coding.system != table.own]
+    return {"coding": codes, "text": name} if codes else {"text": name}
 
 
 @_named()

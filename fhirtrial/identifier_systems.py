@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
 import yaml
 
@@ -69,7 +68,10 @@ class IdentifierSystems:
 
     def rule(self, id: str, type: str | None = None, domain: str | None = None) -> Rule | None:
         """The first rule that fits, None if there is none."""
-        return next((rule for rule in self.rules if rule.fits(id, type, domain)), None)
+        for rule in self.rules:
+            if rule.fits(id, type, domain):
+                return rule
+        return None
 
     def system(self, id: str, type: str | None = None, domain: str | None = None) -> str | None:
         """
@@ -87,21 +89,6 @@ class IdentifierSystems:
         """
         found = self.rule(id, type, domain)
         return found.system if found else None
-
-
-@cache
-def _shipped() -> IdentifierSystems:
-    return load_identifier_systems(MappingFiles())
-
-
-def identifier_system(id: str, type: str | None = None, domain: str | None = None) -> str | None:
-    """
-    The system of a secondary id by the rules that come with fhirtrial: see `IdentifierSystems.system`.
-
-    >>> identifier_system("U1111-1113-9515", "REGISTRY", "WHO")
-    'https://fhirtrial.org/sid/who-utn'
-    """
-    return _shipped().system(id, type, domain)
 
 
 def load_identifier_systems(files: MappingFiles, name: str = FILE) -> IdentifierSystems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 Json = Any
@@ -76,6 +77,7 @@ def ages_of_ranges(ranges: list[Json]) -> tuple[str | None, str | None]:
     return low, high
 
 
+@lru_cache(maxsize=4096)  # a registry's studies share a few hundred pairs of limits
 def ages_contradict(minimum: str | None, maximum: str | None) -> str | None:
     """
     What is wrong with two age limits.
@@ -92,6 +94,7 @@ def ages_contradict(minimum: str | None, maximum: str | None) -> str | None:
     return f"the lowest age, {minimum}, is above the highest, {maximum}"
 
 
+@lru_cache(maxsize=4096)
 def age_ranges(minimum: str | None, maximum: str | None) -> list[Json] | None:
     """
     The ages as one Range, or as two where one range would break rng-2 (low ≤ high, comparable).

@@ -10,7 +10,7 @@ import pytest
 
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
-from fhirtrial.identifier_systems import FILE, Rule, identifier_system, load_identifier_systems
+from fhirtrial.identifier_systems import FILE, Rule, load_identifier_systems
 from fhirtrial.prefixes import load_prefixes
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
@@ -64,7 +64,7 @@ def own_rules(folder: Path, text: str) -> MappingFiles:
 )
 def test_certain(id: str, type: str | None, domain: str | None, system: str) -> None:
     """An id of a certain shape has its system."""
-    assert identifier_system(id, type, domain) == system
+    assert SYSTEMS.system(id, type, domain) == system
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_certain(id: str, type: str | None, domain: str | None, system: str) -> 
 )
 def test_doubtful(id: str, type: str | None, domain: str | None) -> None:
     """An id whose shape leaves a doubt has no system."""
-    assert identifier_system(id, type, domain) is None
+    assert SYSTEMS.system(id, type, domain) is None
 
 
 @pytest.mark.parametrize("rule", SYSTEMS.rules, ids=lambda rule: str(rule.name))
@@ -126,7 +126,7 @@ def test_records() -> None:
     with gzip.open(corpus) as lines:
         for line in lines:
             identification = json.loads(line)["protocolSection"]["identificationModule"]
-            assert identifier_system(identification["nctId"]) == "https://clinicaltrials.gov/nctid"
+            assert SYSTEMS.system(identification["nctId"]) == "https://clinicaltrials.gov/nctid"
             for info in identification.get("secondaryIdInfos", ()):
                 facts = info["id"], info.get("type"), info.get("domain")
                 assert len([rule for rule in SYSTEMS.rules if rule.fits(*facts)]) <= 1, facts

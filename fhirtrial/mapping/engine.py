@@ -28,14 +28,14 @@ class Engine:
         read = back.compile()
         self.back_source = back.source.text
         self.forth_sources: dict[bool, str] = {}
-        self._make: dict[bool, list[Callable[..., bytes | None]]] = {}
+        self._make: dict[bool, list[Callable[..., str | None]]] = {}
         self._tree = back.modules
         self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
         self._read_beside: dict[str, Callable[..., None]] = {
             mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
         }
 
-    def _makers(self, *, plain: bool) -> list[Callable[..., bytes | None]]:
+    def _makers(self, *, plain: bool) -> list[Callable[..., str | None]]:
         """The functions of the main file and of those beside it, compiled when they are first needed."""
         if plain not in self._make:
             mapping = self.mapping
@@ -46,8 +46,8 @@ class Engine:
         return self._make[plain]
 
     def forth(
-        self, data: dict[str, Any], skip: Container[bytes] = NOTHING, *, plain: bool = False
-    ) -> tuple[dict[bytes, bytes], list[Issue]]:
+        self, data: dict[str, Any], skip: Container[str] = NOTHING, *, plain: bool = False
+    ) -> tuple[dict[str, bytes], list[Issue]]:
         """
         The JSON text of the resources of one record by reference, the main one first, and what was noticed.
 

@@ -16,6 +16,7 @@ from fhirtrial.mapping.forth.run import NOTHING
 from fhirtrial.mapping.language.mapping import Mapping, load_mapping
 from fhirtrial.mapping.older import with_official_identifier
 from fhirtrial.mapping.verify import verify_back, verify_forth
+from fhirtrial.mapping.vocabulary import vocabularies
 from fhirtrial.mapping.withhold import Withheld
 from fhirtrial.record import Origin, Record
 from fhirtrial.resources import Resource, Resources
@@ -37,18 +38,19 @@ class Mapper:
         files = MappingFiles(Path(mappings) if mappings is not None else None)
         self.mapping: Mapping = load_mapping(files, registry)
         self.engine = Engine(self.mapping)
+        self.vocabulary = vocabularies(self.mapping)
         self._withheld = (
             None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
         )
 
-    def convert(self, record: Record, *, verify: bool = False, skip: Container[bytes] = NOTHING) -> Conversion:
+    def convert(self, record: Record, *, verify: bool = False, skip: Container[str] = NOTHING) -> Conversion:
         """
         The FHIR R5 resources of a record.
 
         Args:
             record: from `read`, which has checked it.
             verify: restores what was made and compares it with the record; a difference is an issue.
-            skip: references (``b"Location/…"``) of shared resources that need not be made again.
+            skip: references (``"Location/…"``) of shared resources that need not be made again.
 
         Raises InputError if the record cannot be mapped because it has not been checked.
 
@@ -63,10 +65,11 @@ class Mapper:
             made, found = self.engine.forth(data, skip, plain=record.plain)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
-        texts = {reference.decode("ascii"): text for reference, text in made.items()}
         said = {(issue.code, issue.path) for issue in found}
         issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
-        conversion = Conversion(record=record, texts=texts, issues=(), base=self.mapping.base)
+        conversion = Conversion(
+            record=record, texts=made, issues=(), base=self.mapping.base, vocabulary=self.vocabulary
+        )
         if verify:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
         return replace(conversion, issues=tuple(located(issue, record) for issue in issues))

@@ -21,6 +21,8 @@ from fhirtrial.readers import Seen, Source, find, read
 from fhirtrial.readers.json_study import record as record_of
 from fhirtrial.readers.source import Found, Limits, Piece
 from fhirtrial.record import Origin, Record
+from fhirtrial.releases.conversion import released
+from fhirtrial.releases.release import FOLLOWED, Release
 from fhirtrial.store import KeySet
 
 Format = Literal["ndjson", "bundle", "collection"]
@@ -40,6 +42,7 @@ class Options:
     contacts: bool = True
     verify: bool = False
     format: Format = "ndjson"
+    release: str = "R5"
 
 
 class Converted(NamedTuple):
@@ -111,6 +114,7 @@ def convert_all(
     sources: Iterable[Source],
     target: Target,
     *,
+    to: str = "R5",
     format: Format = "ndjson",
     input_format: str | None = None,
     mappings: str | None = None,
@@ -121,7 +125,7 @@ def convert_all(
     progress: Callable[[Summary], object] = lambda _: None,
 ) -> Summary:
     """
-    The records of sources as FHIR R5, written to a target; what was written and what was not.
+    The records of sources as FHIR, written to a target; what was written and what was not.
 
     One that cannot be read or converted, or that verification finds changed, is refused, and the rest goes on. What
     is written does not depend on ``jobs``. Files get their names when all is done: a run that stops leaves none.
@@ -130,6 +134,7 @@ def convert_all(
         sources: as `read` takes them, one after the other.
         target: an open binary file, the path of a file (``.gz``: packed) or of a folder (one NDJSON file per type);
             None converts and writes nothing.
+        to: the release of FHIR: ``R5``, ``R4`` or ``R4B``.
         format: ``ndjson``: each resource once in the whole run, shared ones where they come first; ``bundle`` and
             ``collection``: one Bundle with everything for each record, one to a line.
         input_format: as `read` takes it.
@@ -149,7 +154,7 @@ def convert_all(
         raise UsageError(f"{format!r} is no format of output; known: {', '.join(FORMATS)}")
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it must be at least 1")
-    work = Converter(Options(mappings=mappings, contacts=contacts, verify=verify, format=format))
+    work = Converter(Options(mappings=mappings, contacts=contacts, verify=verify, format=format, release=to))
     # An unknown format is told before anything is opened.
     read((), format=input_format, schema=work.mapper.mapping.schema)
     output = open_output(target, kinds=[*sorted(work.kinds), "Bundle"])
@@ -188,9 +193,12 @@ class Converter:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.mapper = Mapper(mappings=options.mappings, contacts=options.contacts)
+        self.release = Release(options.release, mappings=options.mappings)
         files = self.mapper.mapping.files.values()
         self.kinds = frozenset(file.resource for file in files)
         self.shared = frozenset(file.resource for file in files if file.identity.shared)
+        # What another release looks up elsewhere is made again with each record.
+        self.remembered = self.shared - FOLLOWED if self.release.changes else self.shared
         # One object for each name travels once.
         self.names = {name: name for name in self.kinds}
         self.number = 0
@@ -218,6 +226,7 @@ class Converter:
             # Verification needs all that a record refers to, and so does a Bundle.
             skip = NOTHING if whole or self.options.verify else self.sent
             made = self.mapper.convert(read_, verify=self.options.verify, skip=skip)
+            made = released(made, self.release, verify=self.options.verify)
         except InputError as error:
             return Converted("", (error.issue,), [], {})
         if any(issue.severity == "error" for issue in made.issues):
@@ -234,7 +243,7 @@ class Converter:
         if not made.issues:
             # A shared resource that is passed over says nothing about its facts: so only those are that had nothing
             # to say, and the issues of a record do not depend on what was converted before it.
-            self.sent.update(reference for kind, reference, _ in lines if kind in self.shared)
+            self.sent.update(reference for kind, reference, _ in lines if kind in self.remembered)
         return Converted(read_.id, made.issues, lines, {})
 
     def bundle(self, made: Conversion) -> bytes:

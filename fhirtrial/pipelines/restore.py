@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -13,6 +14,9 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.output import Target, open_output
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
+from fhirtrial.releases.detect import release_of
+from fhirtrial.releases.release import Release, ReleaseName
+from fhirtrial.releases.view import Raiser
 from fhirtrial.resources import Resource, Resources, spellings
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
@@ -25,6 +29,7 @@ def restore_all(
     target: Target,
     *,
     mapper: Mapper | None = None,
+    source_release: str | None = None,
     verify: bool = False,
     memory: int = BYTES_IN_MEMORY,
     noticed: Noticed = lambda _: None,
@@ -40,6 +45,7 @@ def restore_all(
         sources: as `read_resources` takes them.
         target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing.
         mapper: a mapping ready to use; that of ClinicalTrials.gov if not given.
+        source_release: the release of FHIR that the resources are in; found by what stands in them if not given.
         verify: makes FHIR of each record again, and compares.
         memory: how many bytes of resources are held in memory; the others wait in a temporary file.
         noticed: is called with each issue, in order.
@@ -50,7 +56,7 @@ def restore_all(
     """
     mapper = mapper or Mapper()
     summary = Summary()
-    index = _Index(mapper, memory, summary, noticed)
+    index = _Index(mapper, memory, summary, noticed, source_release)
     output = open_output(target)
     try:
         for source in sources:
@@ -61,11 +67,12 @@ def restore_all(
         index.link()
         for number in index.store.group(STUDIES):
             try:
-                record = mapper.restore(index.around(number), verify=verify)
+                around = index.around(number)
+                record = mapper.restore(around, verify=verify)
             except RestoreError as error:
                 index.refuse(_at(error.issue, index.store.place(number)))
                 continue
-            for issue in record.issues:
+            for issue in (*around.issues, *record.issues):
                 index.note(_at(issue, index.store.place(number)))
             summary.records += 1
             output.write("", orjson.dumps(record.data))
@@ -88,13 +95,18 @@ def _at(issue: Issue, place: str) -> Issue:
 class _Index:
     """All resources of a run by what others may call them, and the studies in their order."""
 
-    def __init__(self, mapper: Mapper, memory: int, summary: Summary, noticed: Noticed) -> None:
+    def __init__(
+        self, mapper: Mapper, memory: int, summary: Summary, noticed: Noticed, source_release: str | None
+    ) -> None:
         files = mapper.mapping.files
         self.main = files[mapper.mapping.main].resource
         self.beside = frozenset(files[name].resource for name in mapper.mapping.beside)
         self.store = ResourceStore(limit=memory)
         self.summary = summary
         self.noticed = noticed
+        self.given = None if source_release is None else Release(source_release)
+        self.releases: dict[ReleaseName, Release] = {"R5": Release("R5"), "R4": Release("R4")}
+        self.met: Counter[ReleaseName] = Counter()
 
     def note(self, issue: Issue) -> None:
         """Counts an issue, and hands it on."""
@@ -124,6 +136,8 @@ class _Index:
             if kind == self.main:
                 return
         place = str(found.origin)
+        if self.given is None and (release := release_of(resource)) is not None:
+            self.met[release] += 1
         group = STUDIES if kind == self.main else BESIDE if kind in self.beside else ""
         number = store.add(resource, size=found.size, place=place, group=group)
         for name in names:
@@ -150,13 +164,20 @@ class _Index:
                 if target is not None:
                     self.store.link(number, target)
 
-    def around(self, number: int) -> Resources:
-        """A study with what stands beside it, and a way to find what it refers to."""
-        around = _Around(self.store)
+    def around(self, number: int) -> _Around:
+        """A study with what stands beside it, and a way to find what it refers to: all of it in R5."""
+        around = _Around(self.store, self.release(number))
         for taken in (number, *self.store.pointing_at(number)):
             resource = around.get(taken)
             around.of_type.setdefault(resource["resourceType"], []).append(resource)
         return around
+
+    def release(self, number: int) -> Release:
+        """The release that a study is in: as given, as the study shows, as most others do."""
+        if self.given is not None:
+            return self.given
+        found = release_of(self.store.get(number)) or most_met(self.met)
+        return self.releases[found]
 
 
 def targets(resource: Resource) -> Iterator[str]:
@@ -175,21 +196,39 @@ def found_in(store: ResourceStore, reference: str) -> int | None:
     return None
 
 
-class _Around(Resources):
-    """An index that fetches what it is asked for from a store, each resource once."""
+def most_met(met: Counter[ReleaseName]) -> ReleaseName:
+    """The release that most resources were found to be in; R5 if none showed one."""
+    return max(met, key=lambda release: met[release]) if met else "R5"
 
-    def __init__(self, store: ResourceStore) -> None:
+
+class _Around(Resources):
+    """An index that fetches what it is asked for from a store, each resource once, and makes R5 of it."""
+
+    def __init__(self, store: ResourceStore, release: Release) -> None:
         super().__init__()
         self._store = store
         self._fetched: dict[int, Resource] = {}
+        self._raiser = Raiser(release, self._as_stored)
+
+    @property
+    def issues(self) -> list[Issue]:
+        """What was noticed when R5 was made."""
+        return self._raiser.issues
 
     def get(self, number: int) -> Resource:
-        """The resource of a number, always the same object."""
+        """The resource of a number in R5, always the same object."""
         if number not in self._fetched:
             self._fetched[number] = self._store.get(number)
+        return self._raiser(self._fetched[number])
+
+    def _as_stored(self, reference: str) -> Resource | None:
+        number = found_in(self._store, reference)
+        if number is None:
+            return None
+        self.get(number)
         return self._fetched[number]
 
     def find(self, reference: str) -> Resource | None:
-        """The resource that a reference or a canonical URL means, or None."""
+        """The resource that a reference or a canonical URL means, in R5, or None."""
         number = found_in(self._store, reference)
         return None if number is None else self.get(number)

@@ -17,8 +17,8 @@ class Summary:
     """
     The numbers of a run; they grow while it goes on.
 
-    ``records`` were written, ``refused`` were not (records, and files that could not be read); ``resources`` counts
-    those of each type that were written or read, ``issues`` those of each code.
+    ``noun`` says what is counted. ``records`` were written, ``refused`` were not (records, and files that could not be
+    read); ``resources`` counts those of each type that were written or read, ``issues`` those of each code.
 
     >>> summary = Summary(records=2)
     >>> summary.note(Issue(severity="warning", code="absent", message="…"))
@@ -26,6 +26,7 @@ class Summary:
     2 records, 0 refused; issues: 1 absent
     """
 
+    noun: str = "record"
     records: int = 0
     refused: int = 0
     resources: Counter[str] = field(default_factory=Counter)
@@ -36,10 +37,11 @@ class Summary:
         self.issues[issue.code] += 1
 
     def __str__(self) -> str:
-        parts = [f"{self.records:,} record{'' if self.records == 1 else 's'}, {self.refused:,} refused"]
+        parts = [f"{self.records:,} {self.noun}{'' if self.records == 1 else 's'}, {self.refused:,} refused"]
         if self.resources:
             listed = ", ".join(f"{count:,} {name}" for name, count in sorted(self.resources.items()))
-            parts.append(f"{self.resources.total():,} resources: {listed}")
+            total = "" if self.noun == "resource" else f"{self.resources.total():,} resources: "
+            parts.append(total + listed)
         if self.issues:
             parts.append("issues: " + ", ".join(f"{count:,} {code}" for code, count in sorted(self.issues.items())))
         return "; ".join(parts)

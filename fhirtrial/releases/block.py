@@ -53,9 +53,9 @@ class Block:
     """
 
     __slots__ = (
+        "_passes",
         "copies",
         "down_rows",
-        "_triggers",
         "extension_rows",
         "finished",
         "path",
@@ -73,7 +73,7 @@ class Block:
         self.copies: list[Copying] = []
         self.unknown: dict[str, str] = {}
         self.finished = False
-        self._triggers: tuple[bytes, ...] | None = None
+        self._passes: dict[frozenset[str], bool] = {}
 
     @property
     def changes_down(self) -> bool:
@@ -85,19 +85,17 @@ class Block:
         """The same on the way up."""
         return bool(self.copies or self.up_rows or self.extension_rows or self.unknown) or not self.finished
 
-    def passes(self, text: bytes) -> bool:
+    def passes(self, words: frozenset[str]) -> bool:
         """
-        Whether the JSON text of a whole object is sure to stay as it is: nothing in it looks like what a row waits for.
+        Whether an object is sure to stay as it is that holds no members and code systems but these.
 
-        A member's name looks the same wherever it stands, so that some texts are looked into for nothing; but none is
-        passed by in which something would change.
+        A member's name means the same here wherever it stands, so that some objects are looked into for nothing; but
+        none is passed by in which something would change.
         """
-        if self.copies:
-            return False
-        if self._triggers is None:
-            names = [f'"{name}":' for name in (*self.down_rows, *R5_ONLY, "valueAttachment") if name != "extension"]
-            self._triggers = tuple(name.encode() for name in (*names, *self.systems[0].to))
-        return not any(trigger in text for trigger in self._triggers)
+        if words not in self._passes:
+            names = self.down_rows.keys() - {"extension"} | R5_ONLY | {"valueAttachment"} | set(self.systems[0].to)
+            self._passes[words] = not self.copies and words.isdisjoint(names)
+        return self._passes[words]
 
     def down(self, source: Json, run: Run) -> Json:
         """The object in the other release."""
@@ -156,8 +154,9 @@ class Block:
         return True
 
     def _extensions(self, value: Any, out: Json, _: list[Json], source: Json, run: Run) -> None:  # noqa: ARG002
-        kept = [each for each in value if not _is_r5_only(each)]
-        if len(kept) < len(value):
+        kept = value
+        if any(map(_is_r5_only, value)):
+            kept = [each for each in value if not _is_r5_only(each)]
             lost = ", ".join(str(each.get("url")) for each in value if _is_r5_only(each))
             message = f"the value has a type that R4 lacks: {lost}"
             run.say("warning", "no-r4-form", message, f"{self.path}.extension")
@@ -167,9 +166,9 @@ class Block:
 
 def _is_r5_only(extension: Json) -> bool:
     """Whether an extension, or a part of it, has a value that R4 has no type for, or writes otherwise."""
-    if not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ()):
+    if "extension" in extension and any(map(_is_r5_only, extension["extension"])):
         return True
-    return any(_is_r5_only(part) for part in extension.get("extension", ()))
+    return not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ())
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

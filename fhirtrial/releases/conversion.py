@@ -37,6 +37,7 @@ class _Step:
 
     def __init__(self, conversion: Conversion, release: Release) -> None:
         self.texts = conversion.texts
+        self.vocabulary = conversion.vocabulary
         self.release = release
         self.issues: list[Issue] = []
         self._parsed: dict[str, Resource] = {}
@@ -52,7 +53,8 @@ class _Step:
 
     def text(self, reference: str, text: bytes) -> bytes:
         """The text of a resource in the release."""
-        if self.release.passes(reference.partition("/")[0], text):
+        kind = reference.partition("/")[0]
+        if kind in self.vocabulary and self.release.passes(kind, self.vocabulary[kind]):
             return text
         resource = self.find(reference)
         assert resource is not None

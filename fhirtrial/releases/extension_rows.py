@@ -82,10 +82,11 @@ def add_value(block: Block, name: str, url: str, value: Value) -> None:
 
 def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
     """An element with parts, once or several times."""
+    take_apart = taking_apart(block, parts, name)
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         for each in given if parts.many else (given,):
-            made = {"url": url, "extension": taken_apart(each, parts, block, run, name)}
+            made = {"url": url, "extension": take_apart(each, run)}
             if "id" in each:
                 made["id"] = each["id"]
             extensions.append(made)
@@ -101,31 +102,49 @@ def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
     block.extension_rows[url] = up
 
 
-def taken_apart(source: Json, parts: Parts, block: Block, run: Run, where: str) -> list[Json]:
-    """The extensions that an object becomes."""
-    made: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
-    for name, value in source.items():
-        part = parts.parts.get(name)
-        if part is None:
-            if name == "extension":
-                made += block.systems[0].extensions(value)
-            elif name.startswith("_") and (beside := parts.parts.get(name[1:])) is not None:
-                if name[1:] not in source and isinstance(beside, Value):
+def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run], list[Json]]:
+    """What makes the extensions that an object becomes: its parts in FHIR's order, then what else is in it."""
+    known = frozenset(parts.parts) | {"id", "extension"}
+    start: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
+    steps: list[tuple[str, str, bool, Step | None]] = []
+    for name, part in parts.parts.items():
+        if isinstance(part, Value):
+            steps.append((name, part.member, part.many, part.down))
+        else:
+            steps.append((name, "extension", part.many, taking_apart(block, part, f"{where}.{name}")))
+
+    def take_apart(source: Json, run: Run) -> list[Json]:
+        made = start.copy()
+        for name, member, many, step in steps:
+            value = source.get(name)
+            if value is None:
+                continue
+            if not many:
+                made.append({"url": name, member: value if step is None else step(value, run)})
+            elif step is None:
+                made += [{"url": name, member: each} for each in value]
+            else:
+                made += [{"url": name, member: step(each, run)} for each in value]
+        if "extension" in source:
+            made += block.systems[0].extensions(source["extension"])
+        if not source.keys() <= known:
+            others(source, made, run)
+        return made
+
+    def others(source: Json, made: list[Json], run: Run) -> None:
+        for name, value in source.items():
+            beside = parts.parts.get(name[1:]) if name.startswith("_") else None
+            if isinstance(beside, Value) and not beside.many:
+                one = next((each for each in made if each["url"] == name[1:]), None)
+                if one is None:
                     made.append({"url": name[1:], f"_{beside.member}": value})
-            elif name != "id":
+                else:
+                    one[f"_{beside.member}"] = value
+            elif name not in known:
                 message = "an extension cannot hold this part"
                 run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
-        elif isinstance(part, Parts):
-            for each in value if part.many else (value,):
-                made.append({"url": name, "extension": taken_apart(each, part, block, run, f"{where}.{name}")})
-        elif part.many:
-            made += [{"url": name, part.member: each if part.down is None else part.down(each, run)} for each in value]
-        else:
-            one: Json = {"url": name, part.member: value if part.down is None else part.down(value, run)}
-            if f"_{name}" in source:
-                one[f"_{part.member}"] = source[f"_{name}"]
-            made.append(one)
-    return made
+
+    return take_apart
 
 
 def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:

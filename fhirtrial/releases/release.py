@@ -39,6 +39,10 @@ COVERED = (
 """The types of resources that have another form in another release."""
 
 
+FOLLOWED = frozenset({"Practitioner", "PractitionerRole"})
+"""The types of resources that a registry record's others are looked up in: contacts have their phones there."""
+
+
 class Released(NamedTuple):
     """A resource in the other release, and what was noticed on the way."""
 
@@ -88,12 +92,12 @@ class Release:
         """Whether the release is another than R5."""
         return self._compiled is not None
 
-    def passes(self, resource_type: str, text: bytes) -> bool:
-        """Whether the JSON text of an R5 resource is sure to be the same in this release."""
+    def passes(self, resource_type: str, words: frozenset[str]) -> bool:
+        """Whether an R5 resource that holds no members and code systems but these is sure to be the same here."""
         if self._compiled is None:
             return True
         block = self._compiled.blocks.get(resource_type)
-        return block is not None and block.passes(text)
+        return block is not None and block.passes(words)
 
     def down(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
         """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fhirtrial.issue import Issue, Severity
@@ -17,13 +18,20 @@ def nothing_at_hand(_: str) -> None:
 
 
 class Run:
-    """What a step knows beside the resource itself, and the issues that it finds."""
+    """
+    What a step knows beside the resource itself, and the issues that it finds.
 
-    __slots__ = ("contained", "find", "issues", "name")
+    ``opened`` gives what stands in a value that is JSON text already (`orjson.Fragment`), by its ``id()``.
+    """
 
-    def __init__(self, find: Find = nothing_at_hand, name: str = "") -> None:
+    __slots__ = ("contained", "find", "issues", "name", "opened")
+
+    def __init__(
+        self, find: Find = nothing_at_hand, name: str = "", opened: Mapping[int, Any] = MappingProxyType({})
+    ) -> None:
         self.find = find
         self.name = name
+        self.opened = opened
         self.issues: list[Issue] = []
         self.contained: dict[str, Resource] = {}
 
@@ -32,6 +40,21 @@ class Run:
         place = f"{self.name}{path[path.index('.') :]}" if self.name and "." in path else self.name or path
         issue = Issue(severity=severity, code=code, message=message, path=place, mapping=line, hint=hint)
         self.issues.append(issue)
+
+    def codings(self, concept: Any) -> Sequence[dict[str, Any]]:
+        """The codings of a CodeableConcept, also of one that is JSON text already; none if there is none."""
+        if concept.__class__ is not dict:
+            concept = self.opened.get(id(concept))
+            if concept is None:
+                return ()
+        return concept.get("coding") or ()
+
+    def has_code(self, concept: Any, system: str, codes: Container[str]) -> bool:
+        """Whether a concept is one of these codes of a system."""
+        for coding in self.codings(concept):
+            if coding.get("code") in codes and coding.get("system") == system:
+                return True
+        return False
 
     def resolve(self, reference: Any) -> Resource | None:
         """The resource that a Reference points at, if it is at hand."""

@@ -33,7 +33,9 @@ class Systems:
         return {**coding, "system": other}
 
     def concept(self, concept: Json) -> Json:
-        """A CodeableConcept, its codings so changed."""
+        """A CodeableConcept, its codings so changed; what is JSON text already has been changed when it was made."""
+        if concept.__class__ is not dict:
+            return concept
         for coding in concept.get("coding", ()):
             if coding.get("system") in self.to:
                 return {**concept, "coding": [self.coding(each) for each in concept["coding"]]}
@@ -43,15 +45,24 @@ class Systems:
         """The value of an extension, ``name`` being its member (``valueCoding``)."""
         if name == "valueCodeableConcept":
             return self.concept(value)
-        return self.coding(value) if name == "valueCoding" else value
+        return self.coding(value) if name == "valueCoding" and value.__class__ is dict else value
 
     def extensions(self, extensions: list[Json]) -> list[Json]:
         """Extensions with all that is in them; the same list where nothing changes."""
-        made = [self.extension(each) for each in extensions]
-        return extensions if all(one is other for one, other in zip(made, extensions, strict=True)) else made
+        if not self.to:
+            return extensions
+        changed = False
+        made = []
+        for each in extensions:
+            one = self.extension(each)
+            changed |= one is not each
+            made.append(one)
+        return made if changed else extensions
 
     def extension(self, extension: Json) -> Json:
         """One extension."""
+        if extension.__class__ is not dict:
+            return extension
         for name in ("valueCodeableConcept", "valueCoding"):
             if name in extension:
                 value = self.value(name, extension[name])

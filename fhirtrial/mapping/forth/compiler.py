@@ -1,14 +1,13 @@
 """
-The way forth: mapping nodes become straight-line Python that writes the JSON text of resources.
+The way forth: mapping nodes become straight-line Python that makes resources and writes them as JSON.
 
-One function per mapping file. In it, each module of the record is looked up once, constants are text already, and only
-what the record says is put between them. Text instead of dicts, because building 535 dicts and lists a record in Python
-costs more than writing their text and, where dicts are wanted, having them made by orjson.
+One function per mapping file. In it, each module of the record is looked up once. Of a resource only what the record
+says becomes dicts and lists; what is constant, codes with all that stands around them too, is JSON text already, and
+orjson writes it as it is (`orjson.Fragment`).
 """
 
 from __future__ import annotations
 
-from binascii import hexlify
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +18,7 @@ from fhirtrial.mapping import verbatim
 from fhirtrial.mapping.forth import run as forth_run
 from fhirtrial.mapping.forth.frame import Frame
 from fhirtrial.mapping.forth.object_writer import ObjectWriter
-from fhirtrial.mapping.forth.text import Piece, member
+from fhirtrial.mapping.forth.value import Members
 from fhirtrial.mapping.language.nodes import ResourceFile
 from fhirtrial.mapping.language.walk import paths_of, python_name
 
@@ -33,8 +32,8 @@ class Forth(ObjectWriter):
         super().__init__(files, definitions, base, plain=plain)
         self.source.names |= {
             "EMPTY": forth_run.EMPTY,
+            "Fragment": orjson.Fragment,
             "dumps": orjson.dumps,
-            "hexlify": hexlify,
             "sha256": sha256,
             "place_of": forth_run.place_of,
             "is_later": verbatim.is_later,
@@ -49,10 +48,11 @@ class Forth(ObjectWriter):
         """The names of the generated module: ``make_<file>`` for each file."""
         for file in self.files.values():
             self.file(file)
+        self.source.lines[:0] = [f"{name} = Fragment({written!r})" for written, name in self.constants.items()]
         return self.source.compiled("<fhirtrial mapping, forth>")
 
     def file(self, file: ResourceFile) -> None:
-        """The function of one file: gives the reference (``b"Location/…"``), or None if there is nothing to make."""
+        """The function of one file: gives the reference (``"Location/…"``), or None if there is nothing to make."""
         source = self.source
         source.add("")
         source.add("")
@@ -79,8 +79,8 @@ class Forth(ObjectWriter):
         source = self.source
         with source.block(f"if {' is None and '.join(names)} is None:"):
             source.add("return None")
-        source.add(f"identifier = b'{file.identity.kind}-' + {digest(names, 16)}")
-        source.add(f"reference = b'{file.resource}/' + identifier")
+        source.add(f"identifier = '{file.identity.kind}-' + {digest(names, 16)}")
+        source.add(f"reference = '{file.resource}/' + identifier")
         with source.block("if reference in run.out or reference in run.skip:"):
             source.add("return reference")
         self.finish(file, frame)
@@ -101,7 +101,7 @@ class Forth(ObjectWriter):
         else:
             source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + {digest(facts, 8)}")
             source.add("identifier = run.unique(identifier)")
-        source.add(f"reference = b'{file.resource}/' + identifier")
+        source.add(f"reference = '{file.resource}/' + identifier")
         self.finish(file, frame)
         if again:
             source.add(f"run.seen[{file.name!r}, id(item)] = reference")
@@ -111,28 +111,26 @@ class Forth(ObjectWriter):
         """The resource itself."""
         source = self.source
         self.hoist(file.body, frame)
-        text = self.object(file.body, frame, self.head(file))
-        if file.identity.shared and not text.test:
-            text = type(text)(text.pieces, "True")
-        if text.test:
-            with source.block(f"if not ({text.test}):"):
+        value = self.object(file.body, frame, self.head(file))
+        if value.test:
+            with source.block(f"if not ({value.test}):"):
                 source.add("return None")
-        source.add(f"run.out[reference] = {text.source}")
+        source.add(f"run.out[reference] = dumps({value.source})")
         if file.identity.shared:
             source.add("return reference")
 
-    def head(self, file: ResourceFile) -> tuple[Piece, ...]:
+    def head(self, file: ResourceFile) -> Members:
         """What follows from the identity: type, id, the business identifier, the canonical URL."""
-        pieces: list[Piece] = [member("resourceType"), f'"{file.resource}"'.encode(), b',"id":"', "identifier", b'"']
+        members = [("resourceType", repr(file.resource)), ("id", "identifier")]
         identity = file.identity
         if not identity.bare and not (identity.readable and identity.kind == "study"):
-            system = f'{self.base}sid/{identity.kind}","value":"'.encode()
-            pieces += [b',"identifier":[{"system":"' + system, "identifier", b'"}]']
+            system = repr(f"{self.base}sid/{identity.kind}")
+            members.append(("identifier", f"[{{'system': {system}, 'value': identifier}}]"))
         if file.canonical:
-            pieces += [b',"url":"' + self.base.encode(), "reference", b'"']
-        return tuple(pieces)
+            members.append(("url", f"{self.base!r} + reference"))
+        return tuple(members)
 
 
 def digest(facts: list[str], length: int) -> str:
-    """The expression for SHA-256 over the JSON list of the facts as written, absent ones as null: bytes, in hex."""
-    return f"hexlify(sha256(dumps(({', '.join(facts)},))).digest()[:{length}])"
+    """The expression for SHA-256 over the JSON list of the facts as written, absent ones as null: so many bytes, in hex."""
+    return f"sha256(dumps(({', '.join(facts)},))).hexdigest()[:{2 * length}]"

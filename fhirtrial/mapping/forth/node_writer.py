@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
+
+from orjson import Fragment
 
 from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping.forth.frame import Frame, Lookups
 from fhirtrial.mapping.forth.run import coding_texts, own_texts
-from fhirtrial.mapping.forth.text import Piece, Text, constant
+from fhirtrial.mapping.forth.value import Members, Value, display, text
 from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
+    Constant,
     Copy,
     Each,
     Line,
@@ -33,9 +37,9 @@ from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
 
 class NodeWriter(Lookups, ABC):
     """
-    Writes what makes the JSON text of nodes.
+    Writes what makes the JSON values of nodes.
 
-    The way of a node: first the lines that look up and compute, then a `Text` for the object around it, which is made
+    The way of a node: first the lines that look up and compute, then a `Value` for the object around it, which is made
     only if something is in it. The rare cases (an unknown code, a value that FHIR refuses, a required element that is
     missing) call `ForthRun`, and only there the path of the value is spelt out.
     """
@@ -48,11 +52,63 @@ class NodeWriter(Lookups, ABC):
         self.fitting = FITTING_PLAIN if plain else FITTING
         self.definitions = definitions
         self.base = base
-        self._texts: dict[tuple[int, bool], str] = {}
+        self.constants: dict[bytes, str] = {}
+        self._codings: dict[tuple[int, bool, bytes, bytes], str] = {}
 
     # ------------------------------------------------------------ nodes
 
-    def _object(self, node: Object, frame: Frame) -> Text:
+    def node(self, node: Node, frame: Frame) -> Value:
+        """The value of a node, after the lines that compute it."""
+        if is_constant(node):
+            return Value(self.constant(constant_value(node)))
+        around = around_code(node)
+        if around is not None:
+            return self.coded(*around, frame)
+        match node:
+            case Object():
+                return self.object_or_none(node, frame)
+            case Many():
+                return self.many(node, frame)
+            case Path():
+                name = self.read(node, frame)
+                return Value(name, f"{name} is not None")
+            case Copy():
+                return self.copy(node, frame)
+            case Through():
+                made = self.value(node, frame)
+                return Value(made, f"{made} is not None")
+            case Each():
+                made = self.source.fresh("made")
+                self.source.add(f"{made} = []")
+                self.each_into(made, node, frame)
+                return Value(made, made)
+            case When():
+                value = self.read(node.path, frame)
+                wanted = node.value
+                exact = wanted is None or isinstance(wanted, bool)
+                return self.guarded(node.make, f"{value} {'is' if exact else '=='} {wanted!r}", frame, node.line)
+            case Otherwise():
+                value = self.read(node.path, frame)
+                test = f"{value} is not None and {value} not in {node.known!r}"
+                return self.guarded(node.make, test, frame, node.line)
+            case Canonical():
+                made = self.source.fresh("canonical")
+                self.source.add(f"{made} = {self.call_of(node.file, node.at, frame)}", node.line)
+                return Value(f"{self.base!r} + {made}", f"{made} is not None")
+            case Coded() | Constant():
+                raise AssertionError("done above")
+
+    def constant(self, value: Any) -> str:
+        """The source of a constant: itself, or the name of its JSON text, which stands above the functions."""
+        if not isinstance(value, dict | list):
+            return repr(value)
+        written = text(value)
+        if written not in self.constants:
+            self.constants[written] = self.source.fresh("FIXED")
+        return self.constants[written]
+
+    def object_or_none(self, node: Object, frame: Frame) -> Value:
+        """An object, with one look first at the place that all of it comes from."""
         at, reference = node.at, node.reference
         if at is not None and reference is not None and reference.binds is None and at.keys not in frame.guarded:
             # What the other file copies from elsewhere must not make a resource of nothing.
@@ -61,7 +117,7 @@ class NodeWriter(Lookups, ABC):
         return self.guarded(node, place, frame, node.line) if place else self.object(node, frame, ())
 
     @abstractmethod
-    def object(self, node: Object, frame: Frame, head: tuple[Piece, ...]) -> Text:
+    def object(self, node: Object, frame: Frame, head: Members) -> Value:
         """An object, ``head`` before its elements."""
 
     def common_place(self, node: Object, frame: Frame) -> str:
@@ -76,27 +132,13 @@ class NodeWriter(Lookups, ABC):
             return ""
         return frame.objects.get(place, "")
 
-    def node(self, node: Node, frame: Frame) -> Text:
-        """The text of a node, after the lines that compute it."""
-        if is_constant(node):
-            return Text((constant(constant_value(node)),))
-        return getattr(self, f"_{type(node).__name__.lower()}")(node, frame)  # type: ignore[no-any-return]
-
-    def _path(self, node: Path, frame: Frame) -> Text:
-        name = self.read(node, frame)
-        return Text((f"dumps({name})",), f"{name} is not None")
-
-    def _copy(self, node: Copy, frame: Frame) -> Text:
+    def copy(self, node: Copy, frame: Frame) -> Value:
+        """A copy is left out where FHIR refuses the value: the two-way place carries it."""
         made = self.value(node, frame)
         test = f"{made} is not None"
         if node.function is None and node.type in self.fitting:
-            # A copy is left out where FHIR refuses the value: the two-way place carries it.
             test += f" and ({self.fitting[node.type].format(made)})"
-        return Text((f"dumps({made})",), test)
-
-    def _through(self, node: Through, frame: Frame) -> Text:
-        made = self.value(node, frame)
-        return Text((f"dumps({made})",), f"{made} is not None")
+        return Value(made, test)
 
     def value(self, node: Path | Copy | Through, frame: Frame) -> str:
         """The variable of a value, or of what a function makes of it."""
@@ -119,28 +161,26 @@ class NodeWriter(Lookups, ABC):
                 self.source.add(f"run.say('warning', 'contradiction', {doubt}, {path}, {str(node.line)!r})")
         return made
 
-    def _coded(self, node: Coded, frame: Frame) -> Text:
+    def coded(self, node: Coded, before: bytes, after: bytes, frame: Frame) -> Value:
+        """A code, and what is constant around it: one look-up gives both as text."""
         value = self.read(node.path, frame)
-        made = self.source.fresh("codings")
+        made = self.source.fresh("coded")
         with self.source.block(f"if {value} is not None:", node.line):
             table = self.source.name(node.table, node.table.name)
-            unknown = f"run.unknown({table}, {value}, {frame.path(node.path.keys)}, {str(node.line)!r})"
-            self.source.add(f"{made} = {self.texts(node.table, single=node.single)}.get({value}) or {unknown}")
-        return Text((made,), f"{value} is not None")
+            unknown = f"run.unknown({table}, {value}, {frame.path(node.path.keys)}, {str(node.line)!r}"
+            unknown += f", {before!r}, {after!r})" if before or after else ")"
+            self.source.add(f"{made} = {self.codings(node, before, after)}.get({value}) or {unknown}")
+        return Value(made, f"{value} is not None")
 
-    def texts(self, table: Table, *, single: bool) -> str:
-        """The name of a table's texts."""
-        key = (id(table), single)
-        if key not in self._texts:
-            made = own_texts(table) if single else coding_texts(table)
-            self._texts[key] = self.source.name(made, f"codings_{table.name}")
-        return self._texts[key]
-
-    def _each(self, node: Each, frame: Frame) -> Text:
-        made = self.source.fresh("made")
-        self.source.add(f"{made} = []")
-        self.each_into(made, node, frame)
-        return Text((b"[", f"b','.join({made})", b"]"), made)
+    def codings(self, node: Coded, before: bytes, after: bytes) -> str:
+        """The name of a table's texts by code."""
+        table = node.table
+        key = (id(table), node.single, before, after)
+        if key not in self._codings:
+            made = own_texts(table) if node.single else coding_texts(table)
+            around = {code: Fragment(before + codings + after) for code, codings in made.items()}
+            self._codings[key] = self.source.name(around, f"codings_{table.name}")
+        return self._codings[key]
 
     def each_into(self, made: str, node: Each, frame: Frame) -> None:
         """The loop that adds one entry for each item to a list."""
@@ -157,44 +197,29 @@ class NodeWriter(Lookups, ABC):
             self.append(made, self.node(node.make, inner), f"{item} is not None")
             self.root = root
 
-    def append(self, made: str, text: Text, known: str = "") -> None:
+    def append(self, made: str, value: Value, known: str = "") -> None:
         """Adds an entry to a list, if it is there."""
-        add = f"{made}.append({text.source})"
-        if text.test and text.test != known:
-            with self.source.block(f"if {text.test}:"):
+        add = f"{made}.append({value.source})"
+        if value.test and value.test != known:
+            with self.source.block(f"if {value.test}:"):
                 self.source.add(add)
         else:
             self.source.add(add)
 
-    def _when(self, node: When, frame: Frame) -> Text:
-        value = self.read(node.path, frame)
-        wanted = node.value
-        same = f"{value} is {wanted}" if wanted is None or isinstance(wanted, bool) else f"{value} == {wanted!r}"
-        return self.guarded(node.make, same, frame, node.line)
-
-    def _otherwise(self, node: Otherwise, frame: Frame) -> Text:
-        value = self.read(node.path, frame)
-        return self.guarded(node.make, f"{value} is not None and {value} not in {node.known!r}", frame, node.line)
-
-    def guarded(self, make: Node, test: str, frame: Frame, line: Line) -> Text:
+    def guarded(self, make: Node, test: str, frame: Frame, line: Line) -> Value:
         """What is made only under a test."""
         if is_constant(make):
-            return Text((constant(constant_value(make)),), test)
+            return Value(self.constant(constant_value(make)), test)
         made = self.source.fresh("made")
         self.source.add(f"{made} = None")
         root, self.root = self.root, self.root.fork()
         with self.source.block(f"if {test}:", line):
             inner = frame.fork(next((keys for keys, name in frame.objects.items() if name == test), ()))
-            text = self.node(make, inner)
-            with self.source.block(f"if {text.test}:"):
-                self.source.add(f"{made} = {text.source}")
+            value = self.node(make, inner)
+            with self.source.block(f"if {value.test}:"):
+                self.source.add(f"{made} = {value.source}")
         self.root = root
-        return Text((made,), f"{made} is not None")
-
-    def _canonical(self, node: Canonical, frame: Frame) -> Text:
-        made = self.source.fresh("canonical")
-        self.source.add(f"{made} = {self.call_of(node.file, node.at, frame)}", node.line)
-        return Text((b'"' + self.base.encode(), made, b'"'), f"{made} is not None")
+        return Value(made, f"{made} is not None")
 
     def call_of(self, file: str, at: tuple[str, ...], frame: Frame) -> str:
         """The call that makes another file's resource of the current item."""
@@ -211,11 +236,11 @@ class NodeWriter(Lookups, ABC):
         call = self.source.name((frame.scope, names), "facts")
         if frame.facts:
             self.source.add("calling = run.calling")
-            self.source.add(f"run.calling = run.handed_on({call}[1])")
+            self.source.add(f"run.calling = calling, {call}")
         else:
             self.source.add(f"run.calling = {frame.item}, {call}")
 
-    def reference(self, node: Reference, frame: Frame) -> Text:
+    def reference(self, node: Reference, frame: Frame) -> Value:
         """The literal reference to another file's resource."""
         if node.binds is None:
             call = self.call_of(node.file, node.at, frame)
@@ -230,13 +255,14 @@ class NodeWriter(Lookups, ABC):
         self.source.add(f"{made} = {call}", node.line)
         if frame.facts:
             self.source.add("run.calling = calling")
-        return Text((b'"', made, b'"'), f"{made} is not None")
+        return Value(made, f"{made} is not None")
 
-    def _many(self, node: Many, frame: Frame) -> Text:
+    def many(self, node: Many, frame: Frame) -> Value:
+        """A list: of what is there."""
         if len(node.items) == 1:
             (item,) = node.items
-            text = self.node(item, frame)
-            return text if isinstance(item, Each) else Text((b"[", *text.pieces, b"]"), text.test)
+            value = self.node(item, frame)
+            return value if isinstance(item, Each) else Value(f"[{value.source}]", value.test)
         made = self.source.fresh("entries")
         if not any(map(is_constant, node.items)):
             self.source.add(f"{made} = []")
@@ -245,21 +271,44 @@ class NodeWriter(Lookups, ABC):
                     self.each_into(made, item, frame)
                 else:
                     self.append(made, self.node(item, frame))
-            return Text((b"[", f"b','.join({made})", b"]"), made)
+            return Value(made, made)
         # Constants among them are there if anything else is.
-        texts = [self.node(item, frame) for item in node.items]
-        texts = [inside(text) if isinstance(item, Each) else text for item, text in zip(node.items, texts, strict=True)]
-        tests = [text.test for text in texts if text.test]
+        values = [self.node(item, frame) for item in node.items]
+        tests = [value.test for value in values if value.test]
+        spread = ["*" * isinstance(item, Each) + value.source for item, value in zip(node.items, values, strict=True)]
         if len(tests) == 1:
-            pieces = [piece for text in texts for piece in (b",", *text.pieces)][1:]
-            return Text((b"[", *pieces, b"]"), tests[0])
+            return Value(f"[{', '.join(spread)}]", tests[0])
         self.source.add(f"{made} = []")
         with self.source.block(f"if {' or '.join(f'({test})' for test in tests)}:"):
-            for text in texts:
-                self.append(made, text)
-        return Text((b"[", f"b','.join({made})", b"]"), made)
+            for item, value in zip(node.items, values, strict=True):
+                if isinstance(item, Each):
+                    self.source.add(f"{made} += {value.source}")
+                else:
+                    self.append(made, value)
+        return Value(made, made)
 
 
-def inside(listed: Text) -> Text:
-    """The entries of a list without its brackets."""
-    return Text(listed.pieces[1:-1], listed.test)
+def around_code(node: Node) -> tuple[Coded, bytes, bytes] | None:
+    """The one code of a node that holds nothing else but constants, and their text before and after it; else None."""
+    if isinstance(node, Coded):
+        return node, b"", b""
+    if isinstance(node, Many):
+        changing = [place for place, item in enumerate(node.items) if not is_constant(item)]
+        found = around_code(node.items[changing[0]]) if len(changing) == 1 else None
+        if found is None:
+            return None
+        texts = [b"" if place in changing else text(constant_value(item)) for place, item in enumerate(node.items)]
+        before = b"".join(known + b"," for known in texts[: changing[0]])
+        after = b"".join(b"," + known for known in texts[changing[0] + 1 :])
+        return found[0], b"[" + before + found[1], found[2] + after + b"]"
+    if isinstance(node, Object) and node.reference is None:
+        fixed = {key: constant_value(child) for key, child in node.entries.items() if is_constant(child)}
+        found = None
+        if len(node.entries) == len(fixed) + 1:
+            ((key, child),) = ((key, child) for key, child in node.entries.items() if key not in fixed)
+            found = around_code(child)
+        if found is None or (node.at is not None and found[0].path.root):
+            return None
+        start = text(fixed)[:-1] + b"," * bool(fixed) + text(key) + b":"
+        return found[0], start + found[1], found[2] + b"}"
+    return None

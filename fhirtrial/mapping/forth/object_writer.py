@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fhirtrial.definitions import Element
 from fhirtrial.mapping.forth.frame import Frame
 from fhirtrial.mapping.forth.node_writer import NodeWriter
-from fhirtrial.mapping.forth.text import Piece, Text, constant, joined, member
+from fhirtrial.mapping.forth.value import Members, Value, display
 from fhirtrial.mapping.language.marks import bones
 from fhirtrial.mapping.language.nodes import (
     Many,
@@ -26,11 +26,11 @@ from fhirtrial.mapping.language.walk import leaf_path, paths_of, stands_inside
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An element of an object that depends on the record: its name, its node (None: a reference), its text."""
+    """An element of an object that depends on the record: its name, its node (None: a reference), its value."""
 
     key: str
     node: Node | None
-    text: Text
+    value: Value
 
 
 @dataclass(slots=True)
@@ -39,20 +39,17 @@ class Making:
 
     node: Object
     frame: Frame
-    start: tuple[Piece, ...]
+    start: Members
     parts: list[Part] = field(default_factory=list)
 
 
 class ObjectWriter(NodeWriter):
-    """Writes what makes the JSON text of objects."""
+    """Writes what makes the JSON values of objects."""
 
-    def object(self, node: Object, frame: Frame, head: tuple[Piece, ...]) -> Text:
+    def object(self, node: Object, frame: Frame, head: Members) -> Value:
         """An object: there if a value is found for anything in it; its constants first, ``head`` before them."""
         fixed = {key: constant_value(child) for key, child in node.entries.items() if is_constant(child)}
-        start: tuple[Piece, ...] = (b"{", *head)
-        if fixed:
-            start = (*start, b"," if head else b"", constant(fixed)[1:-1])
-        making = Making(node, frame, start)
+        making = Making(node, frame, (*head, *((key, self.constant(value)) for key, value in fixed.items())))
         if node.reference is not None:
             making.parts.append(Part("reference", None, self.reference(node.reference, frame)))
         for key, child in node.entries.items():
@@ -64,50 +61,61 @@ class ObjectWriter(NodeWriter):
         if node.at is not None and any(path.root for path in paths_of(node)):
             at = f"{self.read(node.at, frame)} is not None"
         if len(making.parts) == 1 and not at and not isinstance(making.parts[0].node, Through):
-            (part,) = making.parts
-            comma = b"," if len(start) > 1 else b""
-            return Text((*start, *self.member(part, making, comma), b"}"), part.text.test)
+            return self.single_part(making)
         return self.gathered(making, at)
 
-    def gathered(self, making: Making, at: str) -> Text:
-        """An object of several parts: each adds its member, with a comma before it, if it is there."""
+    def single_part(self, making: Making) -> Value:
+        """An object with one part: at once."""
+        (part,) = making.parts
+        whole = display((*making.start, (part.key, part.value.source)))
+        fits, refused = self.fits(part, making)
+        if fits:
+            instead = display(making.start, refused) if making.start else refused
+            whole = f"({whole} if {fits} else {instead})"
+        return Value(whole, part.value.test)
+
+    def gathered(self, making: Making, at: str) -> Value:
+        """An object of several parts: each adds its member, if it is there."""
         source = self.source
         made = source.fresh("members")
-        large = len(making.parts) > 8  # bytes grow by copying
-        add = f"{made}.append({{}})" if large else f"{made} += {{}}"
-        source.add(f"{made} = []" if large else f"{made} = b''", making.node.line)
+        source.add(f"{made} = {display(making.start)}", making.node.line)
         for part in making.parts:
-            with source.block(f"if {part.text.test}:"):
-                source.add(add.format(joined(self.member(part, making, b","))))
+            with source.block(f"if {part.value.test}:"):
+                fits, refused = self.fits(part, making)
+                if fits:
+                    with source.block(f"if {fits}:"):
+                        source.add(f"{made}[{part.key!r}] = {part.value.source}")
+                    with source.block("else:"):
+                        source.add(f"{made} |= {refused}")
+                else:
+                    source.add(f"{made}[{part.key!r}] = {part.value.source}")
             if isinstance(part.node, Through) and len(part.node.own) == 1:
                 raw = self.read(part.node.own[0], making.frame)
                 with source.block(f"elif {raw} is not None:"):
-                    source.add(add.format(joined((b",", self.refused(part, raw, making)))))
-        whole = f"b''.join({made})" if large else made
-        start = making.start
-        pieces: tuple[Piece, ...] = (*start, whole, b"}") if len(start) > 1 else (*start, f"{whole}[1:]", b"}")
+                    source.add(f"{made} |= {self.refused(part, raw, making)}")
+        there = f"len({made}) > {len(making.start)}" if making.start else made
         missing = list(self.missing(making))
         if not at and not missing:
-            return Text(pieces, made)
-        finish = source.fresh("object")
-        source.add(f"{finish} = None")
-        with source.block(f"if {made}{f' and {at}' if at else ''}:"):
-            for test, text in missing:
+            return Value(made, there)
+        finished = source.fresh("object")
+        source.add(f"{finished} = None")
+        with source.block(f"if {there}{f' and {at}' if at else ''}:"):
+            for test, members in missing:
                 with source.block(f"if {test}:"):
-                    source.add(add.format(text))
-            source.add(f"{finish} = {joined(pieces)}")
-        return Text((finish,), f"{finish} is not None")
+                    source.add(f"{made} |= {members}")
+            source.add(f"{finished} = {made}")
+        return Value(finished, f"{finished} is not None")
 
     def missing(self, making: Making) -> Iterator[tuple[str, str]]:
         """What an object has even where a part is not there: the test, and the constants of it or why FHIR lacks it."""
         required = {e.name: e for e in self.definitions.required(making.node.type) if not e.choice}
         for part in making.parts:
-            test = f"not ({part.text.test})"
+            test = f"not ({part.value.test})"
             if isinstance(part.node, Through):
                 test += f" and {self.read(part.node.own[0], making.frame)} is None"
             bone = bones(part.node) if isinstance(part.node, Many | Object) else None
             if bone is not None:
-                yield test, repr(b"," + member(part.key) + constant(bone))
+                yield test, display(((part.key, self.constant(bone)),))
             elif part.key in required and part.node is not None:
                 yield test, self.absent(required[part.key], part.node, making.frame)
 
@@ -118,23 +126,20 @@ class ObjectWriter(NodeWriter):
         keys = path.keys if path else ()
         return f"run.absent({element.name!r}, {shape!r}, {element.path!r}, {frame.path(keys)}, {str(child.line)!r})"
 
-    def member(self, part: Part, making: Making, comma: bytes) -> tuple[Piece, ...]:
-        """A member of an object: the element's name and its text, or what carries a value that FHIR refuses."""
-        name = (comma + member(part.key), *part.text.pieces)
+    def fits(self, part: Part, making: Making) -> tuple[str, str]:
+        """The test that FHIR takes a part's value, and the call that carries it otherwise; both empty: no question."""
         # A value that is made only under a test is looked at like any other.
         child = part.node.make if isinstance(part.node, When | Otherwise) else part.node
-        fits = self.fitting.get(child.type) if isinstance(child, Path) and not child.root else None
-        if fits is None:
-            return name
-        raw = self.read(child, making.frame)  # type: ignore[arg-type]
-        fits = fits.format(raw)
+        if not isinstance(child, Path) or child.root or child.type not in self.fitting:
+            return "", ""
+        raw = self.read(child, making.frame)
+        fits = self.fitting[child.type].format(raw)
         why = ""
         start = self.start_of(making) if part.key == "end" else ""
         if start:
             fits = f"({fits}) and not is_later({start}, {raw})"
             why = f", f'is before the start, {{{start}}}' if is_later({start}, {raw}) else ''"
-        refused = joined((comma, self.refused(part, raw, making, why)))
-        return (f"({joined(name)} if {fits} else {refused})",)
+        return fits, self.refused(part, raw, making, why)
 
     def start_of(self, making: Making) -> str:
         """For the end of a period: the variable of its start, which must not be after it (per-1)."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
+from orjson import Fragment
 
 from fhirtrial.codes import Coding, Table
 from fhirtrial.errors import InputError
@@ -14,7 +15,12 @@ from fhirtrial.issue import Issue, nearest
 from fhirtrial.mapping.verbatim import ABSENT, beside, inside, is_code
 
 EMPTY: dict[str, Any] = {}
-NOTHING: frozenset[bytes] = frozenset()
+NOTHING: frozenset[str] = frozenset()
+
+Calling: TypeAlias = tuple[Any, tuple[tuple[str, ...], dict[str, str]]]
+"""Where the facts of a shared resource come from: the item (or the calling of the resource that handed them on), the
+item's fields from the record's root, and by fact its path in the item."""
+
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
@@ -22,67 +28,70 @@ class ForthRun:
     """
     One record on its way to FHIR.
 
-    ``out`` holds the text of each resource by reference (``b"Location/…"``), what others refer to before what refers;
+    ``out`` holds the text of each resource by reference (``"Location/…"``), what others refer to before what refers;
     resources whose reference is in ``skip`` are not made again (a bulk writer has them already).
     """
 
     __slots__ = ("calling", "issues", "out", "record", "seen", "skip", "verbatim_url")
 
-    def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[bytes] = NOTHING) -> None:
+    def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[str] = NOTHING) -> None:
         self.record = record
-        self.out: dict[bytes, bytes] = {}
+        self.out: dict[str, bytes] = {}
         self.issues: list[Issue] = []
-        self.seen: dict[Any, bytes] = {}
+        self.seen: dict[Any, str] = {}
         self.skip = skip
         self.verbatim_url = verbatim_url
-        self.calling: tuple[Any, tuple[tuple[str, ...], dict[str, str]]] = (record, ((), {}))
+        self.calling: Calling = (record, ((), {}))
 
     def say(self, severity: Any, code: str, message: str, path: str, mapping: str, hint: str = "") -> None:
         """Notes a finding."""
         issue = Issue(severity=severity, code=code, message=message, path=path, mapping=mapping, hint=hint)
         self.issues.append(issue)
 
-    def refuse(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> bytes:
+    def refuse(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> dict[str, Any]:
         """The members that carry a value which its FHIR type cannot hold: beside the element, not in it."""
         reason = why or (f"is no FHIR {fhir_type}" if fhir_type else "has no form in FHIR")
         message = f"{show(value)} {reason}: carried beside the element"
         self.say(*(("warning", "contradiction") if why else ("information", "not-fhir")), message, path, mapping)
-        return orjson.dumps(beside(key, value, fhir_type, self.verbatim_url))[1:-1]
+        return beside(key, value, fhir_type, self.verbatim_url)
 
-    def refuse_inside(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> bytes:
+    def refuse_inside(
+        self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = ""
+    ) -> dict[str, Any]:
         """The same within an extension, which holds either a value or extensions (ext-1): instead of the value."""
         self.refuse(key, value, fhir_type, path, mapping, why)
-        return orjson.dumps(inside(value, self.verbatim_url))[1:-1]
+        return inside(value, self.verbatim_url)
 
-    def absent(self, key: str, shape: str, element: str, path: str, mapping: str) -> bytes:
+    def absent(self, key: str, shape: str, element: str, path: str, mapping: str) -> dict[str, Any]:
         """The member that says that an element which FHIR requires is not in the record."""
         self.say("warning", "absent", f"the record lacks what FHIR requires for {element}", path, mapping)
-        said = {f"_{key}": ABSENT} if shape == "primitive" else {key: [ABSENT] if shape == "many" else ABSENT}
-        return b"," + orjson.dumps(said)[1:-1]
+        return {f"_{key}": ABSENT} if shape == "primitive" else {key: [ABSENT] if shape == "many" else ABSENT}
 
-    def unknown(self, table: Table, value: str, path: str, mapping: str) -> bytes:
+    def unknown(
+        self, table: Table, value: str, path: str, mapping: str, before: bytes = b"", after: bytes = b""
+    ) -> Fragment:
         """A code that the table does not have: it travels as the registry's own, and is reported."""
         hint = nearest(value, table.labels)
         self.say("warning", "unknown-value", f"{show(value)} has no row in {table.file}", path, mapping, hint)
         coding = {"system": table.own, "code": value}
         if not is_code(value):
             coding = {"system": table.own} | beside("code", value, "code", self.verbatim_url)
-        return orjson.dumps(coding)
+        return Fragment(before + orjson.dumps(coding) + after)
 
-    def identifier(self, text: str) -> bytes:
+    def identifier(self, text: str) -> str:
         """An id that FHIR takes. Raises InputError for what is none: the record has not been checked."""
         if not _ID.fullmatch(text):
             message = f"{show(text)} cannot be the id of a resource"
             hint = "letters, digits, - and ., at most 64; records from read() have been checked"
             raise InputError(Issue(severity="error", code="wrong-id", message=message, hint=hint))
-        return text.encode("ascii")
+        return text
 
-    def unique(self, identifier: bytes) -> bytes:
+    def unique(self, identifier: str) -> str:
         """The id, with -2, -3 … for namesakes within one study, in the registry's order."""
         found, number = identifier, 1
         while found in self.seen:
             number += 1
-            found = b"%b-%d" % (identifier, number)
+            found = f"{identifier}-{number}"
         self.seen[found] = found
         return found
 
@@ -90,15 +99,14 @@ class ForthRun:
         """How the path of an item is spelt, ``keys`` being its fields from the record's root."""
         return next(_spellings(self.record, item, keys, ""), ".".join(keys))
 
-    def handed_on(self, names: dict[str, str]) -> tuple[Any, tuple[tuple[str, ...], dict[str, str]]]:
-        """Where facts come from that one shared resource hands on to another."""
-        item, (keys, outer) = self.calling
-        return item, (keys, {name: outer.get(source, source) for name, source in names.items()})
-
     def fact(self, name: str) -> str:
-        """How the path of a fact is spelt that was handed to a shared resource."""
-        item, (keys, names) = self.calling
-        return ".".join(filter(None, [self.place(item, keys), names.get(name, name)]))
+        """How the path of a fact is spelt that was handed to a shared resource, perhaps by another shared one."""
+        calling, (keys, names) = self.calling
+        name = names.get(name, name)
+        while isinstance(calling, tuple):
+            calling, (keys, names) = calling
+            name = names.get(name, name)
+        return ".".join(filter(None, [self.place(calling, keys), name]))
 
 
 def _spellings(node: Any, item: Any, keys: tuple[str, ...], spelt: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json
-from fhirtrial.releases.copies.coding import has_code, replaced
+from fhirtrial.releases.copies.entries import replaced
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
@@ -31,22 +31,28 @@ class Party:
         self.element = row.element
         self.targets = _TARGETS[row.element]
         self.roles: tuple[str, ...] = row.options["roles"]
+        self.ranks = {role: rank for rank, role in enumerate(self.roles)}
         self.own = f"{table.base}CodeSystem/party"
         self.prefer: str = row.options.get("prefer", "")
 
     def party(self, study: Json, run: Run) -> Json | None:
         """The party that the element shows."""
-        for role in self.roles:
-            found: list[Json] = [each for each in study.get("associatedParty", ()) if self.is_shown(each, role, run)]
-            preferred = [each for each in found if has_code(each.get("role"), self.own, (self.prefer,))]
-            if found:
-                return (preferred or found)[0]
-        return None
+        best: tuple[int, bool] | None = None
+        found = None
+        for party in study.get("associatedParty", ()):
+            rank, others = len(self.roles), True
+            for coding in run.codings(party.get("role")):
+                system, code = coding.get("system"), coding.get("code")
+                if system == ROLES and code in self.ranks:
+                    rank = min(rank, self.ranks[code])
+                elif system == self.own and code == self.prefer:
+                    others = False
+            if rank < len(self.roles) and (best is None or (rank, others) < best) and self.is_shown(party, run):
+                best, found = (rank, others), party
+        return found
 
-    def is_shown(self, party: Json, role: str, run: Run) -> bool:
-        """Whether a party has a role, and is something that the element may refer to or show."""
-        if not has_code(party.get("role"), ROLES, (role,)):
-            return False
+    def is_shown(self, party: Json, run: Run) -> bool:
+        """Whether a party is something that the element may refer to or show."""
         kind = run.type_of(party["party"]) if "party" in party else None
         return (kind is None or kind in self.targets) and ("party" in party or "name" in party)
 
@@ -97,15 +103,15 @@ class Contact:
     def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
         self.line = row.line
         self.roles: tuple[str, ...] = row.options["roles"]
-        self.own = f"{table.base}CodeSystem/party"
-        self.own_codes = (row.options.get("own", ""),)
+        own = (f"{table.base}CodeSystem/party", row.options.get("own", ""))
+        self.codes = {*((ROLES, role) for role in self.roles), own}
 
-    def parties(self, study: Json) -> list[Json]:
+    def parties(self, study: Json, run: Run) -> list[Json]:
         """The parties that are contacts."""
         return [
-            each
-            for each in study.get("associatedParty", ())
-            if has_code(each.get("role"), ROLES, self.roles) or has_code(each.get("role"), self.own, self.own_codes)
+            party
+            for party in study.get("associatedParty", ())
+            if any((each.get("system"), each.get("code")) in self.codes for each in run.codings(party.get("role")))
         ]
 
     def detail(self, party: Json, run: Run) -> Json:
@@ -119,7 +125,7 @@ class Contact:
 
     def down(self, r5: Json, out: Json, run: Run) -> None:
         """Makes the contacts."""
-        found = [detail for party in self.parties(r5) if (detail := self.detail(party, run))]
+        found = [detail for party in self.parties(r5, run) if (detail := self.detail(party, run))]
         if found:
             out["contact"] = found
 
@@ -128,7 +134,7 @@ class Contact:
         given = out.pop("contact", None)
         if given is None:
             return
-        parties = self.parties(out)
+        parties = self.parties(out, run)
         wanted = [detail for party in parties if (detail := self.detail(party, run))]
         if given == wanted:
             return

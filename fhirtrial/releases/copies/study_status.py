@@ -10,7 +10,7 @@ import orjson
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json, extension_of, with_extension
-from fhirtrial.releases.copies.coding import codings, drop_mark, has_code, present, replaced
+from fhirtrial.releases.copies.entries import drop_mark, present, replaced
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import CopyRow, Table
@@ -56,11 +56,13 @@ class StudyStatus:
         self.codes = nearest_codes(files)
         self.systems = both_ways(table.systems)[0]
 
-    def status(self, study: Json) -> tuple[str, bool, Json | None]:
+    def status(self, study: Json, run: Run) -> tuple[str, bool, Json | None]:
         """The code, whether it is exact, and the entry of the present state."""
-        entries = [each for each in study.get("progressStatus", ()) if not has_code(each.get("state"), STATUS, OVERALL)]
+        entries = [
+            each for each in study.get("progressStatus", ()) if not run.has_code(each.get("state"), STATUS, OVERALL)
+        ]
         now = present(entries, _period("start"), _period("end"))
-        for coding in codings(now and now.get("state")):
+        for coding in run.codings(now and now.get("state")):
             found = self.codes.get((coding.get("system"), coding.get("code")))  # type: ignore[arg-type]
             if found is not None:
                 return (*found, now)
@@ -68,16 +70,15 @@ class StudyStatus:
 
     def down(self, r5: Json, out: Json, run: Run) -> None:
         """Makes the code, and the mark where it is inexact."""
-        code, exact, now = self.status(r5)
+        code, exact, now = self.status(r5, run)
         out["status"] = code
         if exact:
             return
         state = now.get("state") if now else None
         state = {"text": "not stated"} if not state else self.systems.concept(state)
         out["_status"] = with_extension(out.get("_status"), {"url": self.mark, "valueCodeableConcept": state})
-        said = next(
-            (str(each["code"]) for each in codings(state) if "code" in each), state.get("text", "another state")
-        )
+        codes = [str(each["code"]) for each in run.codings(state) if "code" in each]
+        said = codes[0] if codes else state.get("text", "another state") if isinstance(state, dict) else "another state"
         message = f"{code!r} is the nearest that R4 has to {said!r}: marked as inexact"
         run.say("information", "inexact-status", message, "ResearchStudy.status", self.line)
 
@@ -91,7 +92,7 @@ class StudyStatus:
         given = native.get("status")
         if given is None:
             return
-        code, _, now = self.status(out)
+        code, _, now = self.status(out, run)
         if given == code and (now is not None or marked):
             return
         state: Json = {"coding": [{"system": STATUS, "code": given}]}

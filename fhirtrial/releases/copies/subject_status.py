@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json, with_extension
-from fhirtrial.releases.copies.coding import codings, drop_mark, present, replaced
+from fhirtrial.releases.copies.entries import drop_mark, present, replaced
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
@@ -43,18 +43,18 @@ class SubjectStatus:
         self.line = row.line
         self.mark = table.own("status-inexact")
 
-    def status(self, subject: Json) -> tuple[str | None, Json | None]:
+    def status(self, subject: Json, run: Run) -> tuple[str | None, Json | None]:
         """The code of the present state, and its entry."""
         entries = [each for each in subject.get("progress", ()) if "subjectState" in each]
         now = present(entries, lambda entry: entry.get("startDate"), lambda entry: entry.get("endDate"))
-        for coding in codings(now and now["subjectState"]):
+        for coding in run.codings(now and now["subjectState"]):
             if coding.get("code") in CODES and coding.get("system") == STATES:
                 return coding["code"], now
         return None, now
 
     def down(self, r5: Json, out: Json, run: Run) -> None:
         """Makes the code, and the mark where there is no state."""
-        code, now = self.status(r5)
+        code, now = self.status(r5, run)
         if code is None:
             code = "candidate" if _GROUPS.isdisjoint(r5) else "on-study"
             state = now["subjectState"] if now else {"text": "not stated"}
@@ -71,7 +71,7 @@ class SubjectStatus:
             message = "R4 does not say the status of the publication: 'unknown'"
             run.say("information", "default", message, "ResearchSubject.status", self.line)
         given = native.get("status")
-        code, now = self.status(out)
+        code, now = self.status(out, run)
         if given is None or given == code or (code is None and marked and given in ("on-study", "candidate")):
             return
         state: Json = {"coding": [{"system": STATES, "code": given}]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json, with_extension
-from fhirtrial.releases.copies.coding import drop_mark
+from fhirtrial.releases.copies.entries import drop_mark
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 

@@ -1,22 +1,11 @@
-"""Small questions to codings and to entries with a time, which several rules ask."""
+"""Small questions to entries with a time, to marks and to lists, which several rules ask."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fhirtrial.releases.block import Json, extension_of, without_extension
-
-
-def codings(concept: Any) -> Sequence[Json]:
-    """The codings of a CodeableConcept; none if there is none."""
-    found = concept.get("coding", ()) if isinstance(concept, dict) else ()
-    return found if isinstance(found, list) else ()
-
-
-def has_code(concept: Any, system: str, codes: Container[str]) -> bool:
-    """Whether a concept is one of these codes of a system."""
-    return any(each.get("code") in codes and each.get("system") == system for each in codings(concept))
 
 
 def present(entries: Iterable[Json], start: Callable[[Json], Any], end: Callable[[Json], Any]) -> Json | None:

@@ -1,0 +1,145 @@
+"""The run from one release of FHIR to another: everything is indexed, then resource by resource is changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import orjson
+
+from fhirtrial.issue import Issue
+from fhirtrial.pipelines.output import Target, open_output
+from fhirtrial.pipelines.restore import found_in, most_met
+from fhirtrial.pipelines.summary import Noticed, Summary
+from fhirtrial.readers.fhir import ResourceSource, read_resources
+from fhirtrial.releases.detect import release_of
+from fhirtrial.releases.release import COVERED, Release, ReleaseName
+from fhirtrial.releases.view import Raiser
+from fhirtrial.resources import Resource
+from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
+
+_ALL = "all"
+_EVERY = 64
+
+
+def release_all(
+    sources: Iterable[ResourceSource],
+    target: Target,
+    *,
+    to: str,
+    source_release: str | None = None,
+    check: bool = False,
+    mappings: str | None = None,
+    memory: int = BYTES_IN_MEMORY,
+    noticed: Noticed = lambda _: None,
+    progress: Callable[[Summary], object] = lambda _: None,
+) -> Summary:
+    """
+    The resources of sources in another release of FHIR, written to a target, one per line, in their order.
+
+    Args:
+        sources: as `read_resources` takes them; what a resource refers to may stand in any of them.
+        target: an open binary file, the path of a file (``.gz``: packed) or of a folder (one NDJSON file per type);
+            None writes nothing. A resource that no server of the release would take is reported and not written.
+        to: the release that is wanted: ``R5``, ``R4`` or ``R4B``.
+        source_release: the release that the resources are in; found by what stands in each if not given.
+        check: goes back at once; what has no official place is kept in the extension ``release-difference``, what
+            cannot be kept is an issue.
+        mappings: a folder of your own mapping files.
+        memory: how many bytes of resources are held in memory; the others wait in a temporary file.
+        noticed: is called with each issue, in the order of the resources.
+        progress: is called from time to time.
+
+    Raises:
+        UsageError: there is no such release, or nothing can be written to the target.
+        MappingError: the table of the release is wrong.
+
+    """
+    run = _Run(to, source_release, mappings, memory, noticed, check=check)
+    output = open_output(target, kinds=COVERED)
+    try:
+        for source in sources:
+            for found in read_resources(source, refused=run.refuse):
+                run.add(found.resource, str(found.origin), found.full_url, found.size)
+        for number in run.store.group(_ALL):
+            resource = run.changed(number)
+            if resource is None:
+                continue
+            kind = str(resource["resourceType"])
+            output.write(kind, orjson.dumps(resource))
+            run.summary.records += 1
+            run.summary.resources[kind] += 1
+            if not run.summary.records % _EVERY:
+                progress(run.summary)
+        output.finish()
+    except BaseException:
+        output.discard()
+        raise
+    finally:
+        run.store.close()
+    return run.summary
+
+
+class _Run:
+    """All resources of a run by what others may call them, and the releases that are met."""
+
+    def __init__(
+        self, to: str, source: str | None, mappings: str | None, memory: int, noticed: Noticed, *, check: bool
+    ) -> None:
+        self.to = Release(to, mappings=mappings)
+        self.given = None if source is None else Release(source, mappings=mappings)
+        names: tuple[ReleaseName, ...] = ("R5", "R4")
+        self.releases = {name: Release(name, mappings=mappings) for name in names}
+        self.store = ResourceStore(limit=memory)
+        self.summary = Summary(noun="resource")
+        self.noticed = noticed
+        self.check = check
+        self.met: Counter[ReleaseName] = Counter()
+
+    def note(self, issue: Issue) -> None:
+        """Counts an issue, and hands it on."""
+        self.summary.note(issue)
+        self.noticed(issue)
+
+    def refuse(self, issue: Issue) -> None:
+        """The same; an error refuses a file or a line."""
+        self.summary.refused += issue.severity == "error"
+        self.note(issue)
+
+    def add(self, resource: Resource, place: str, full_url: str | None, size: int) -> None:
+        """Takes a resource in."""
+        number = self.store.add(resource, size=size, place=place, group=_ALL)
+        names = [full_url, resource.get("url")]
+        if isinstance(resource.get("id"), str):
+            names.append(f"{resource['resourceType']}/{resource['id']}")
+        for name in names:
+            if isinstance(name, str):
+                self.store.name(name, number)
+        if self.given is None and (release := release_of(resource)) is not None:
+            self.met[release] += 1
+
+    def release(self, resource: Resource) -> Release:
+        """The release that a resource is in: as given, as it shows, as most others do."""
+        if self.given is not None:
+            return self.given
+        found = release_of(resource) or most_met(self.met)
+        return self.releases[found]
+
+    def changed(self, number: int) -> Resource | None:
+        """The resource of a number in the release that is wanted, or None if its servers would refuse it."""
+        resource = self.store.get(number)
+        raiser = Raiser(self.release(resource), self._find, check=self.check)
+        made = self.to.down(raiser(resource), find=raiser.find, check=self.check)
+        place = self.store.place(number)
+        issues = [*raiser.issues, *made.issues]
+        for issue in issues:
+            self.note(replace(issue, place=place))
+        if any(issue.severity == "error" for issue in issues):
+            self.summary.refused += 1
+            return None
+        return made.resource
+
+    def _find(self, reference: str) -> Resource | None:
+        number = found_in(self.store, reference)
+        return None if number is None else self.store.get(number)
