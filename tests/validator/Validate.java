@@ -144,9 +144,10 @@ public final class Validate {
       types = new HashSet<>(fhir.getResourceTypes());
       targets = new TargetCheck(context, types);
       codings = new CodingCheck(chain);
-      for (IBaseResource packaged : definitions.packaged) {
-        if (chain.generateSnapshot(new ValidationSupportContext(chain), packaged, null, null, null) == null) {
-          throw new IllegalArgumentException("no snapshot can be made of " + packaged.getIdElement());
+      for (String url : definitions.packaged) {
+        StructureDefinition definition = context.fetchResource(StructureDefinition.class, url);
+        if (definition == null || definition.getSnapshot().getElement().isEmpty()) {
+          throw new IllegalArgumentException("no snapshot can be made of " + url);
         }
       }
       found("{\"resourceType\":\"Basic\",\"id\":\"first\",\"code\":{\"text\":\"reads all definitions\"}}");
@@ -160,7 +161,7 @@ public final class Validate {
         targets.resource(resource, all);
         codings.walk(resource, resource.path("resourceType").asText(), all);
       } catch (Exception | StackOverflowError problem) {
-        all = List.of(Finding.error("", "exception", problem.toString()));
+        all = List.of(Finding.error("", "exception", problem + " at " + Arrays.toString(problem.getStackTrace())));
       }
       ArrayNode list = JSON.createArrayNode();
       for (Finding each : all) {
@@ -177,7 +178,8 @@ public final class Validate {
       for (ValidationMessage each : messages) {
         String severity = each.getLevel().toCode();
         if (!severity.equals("information")) {
-          found.add(new Finding(severity, each.getLocation(), each.getMessageId(), each.getMessage()));
+          String rule = each.getMessageId() == null ? "json" : each.getMessageId().replace(STRUCTURE, "");
+          found.add(new Finding(severity, each.getLocation(), rule, each.getMessage()));
         }
       }
       return found;
@@ -211,7 +213,7 @@ public final class Validate {
     final FhirContext fhir;
     final String version;
     final PrePopulatedValidationSupport known;
-    final List<IBaseResource> packaged = new ArrayList<>();
+    final List<String> packaged = new ArrayList<>();
     int count;
 
     Definitions(FhirContext fhir) {
@@ -255,26 +257,23 @@ public final class Validate {
       }
       for (String name : npm.listResources("StructureDefinition", "ValueSet", "CodeSystem")) {
         try (InputStream file = npm.loadResource(name)) {
-          IBaseResource definition = add(JSON.readTree(file), new StrictErrorHandler());
-          if (name.startsWith("StructureDefinition")) packaged.add(definition);
+          JsonNode definition = JSON.readTree(file);
+          add(definition, new StrictErrorHandler());
+          if (name.startsWith("StructureDefinition")) packaged.add(definition.path("url").asText());
         }
       }
     }
 
-    IBaseResource add(JsonNode definition, IParserErrorHandler problems) {
-      Consumer<IBaseResource> keep;
-      switch (definition.path("resourceType").asText()) {
-        case "StructureDefinition" -> keep = known::addStructureDefinition;
-        case "ValueSet" -> keep = known::addValueSet;
-        case "CodeSystem" -> keep = known::addCodeSystem;
-        default -> {
-          return null;
-        }
-      }
-      IBaseResource parsed = fhir.newJsonParser().setParserErrorHandler(problems).parseResource(definition.toString());
-      keep.accept(parsed);
+    void add(JsonNode definition, IParserErrorHandler problems) {
+      Consumer<IBaseResource> keep = switch (definition.path("resourceType").asText()) {
+        case "StructureDefinition" -> known::addStructureDefinition;
+        case "ValueSet" -> known::addValueSet;
+        case "CodeSystem" -> known::addCodeSystem;
+        default -> null;
+      };
+      if (keep == null) return;
+      keep.accept(fhir.newJsonParser().setParserErrorHandler(problems).parseResource(definition.toString()));
       count++;
-      return parsed;
     }
   }
 
@@ -463,7 +462,7 @@ public final class Validate {
   /** One good coding of a CodeableConcept hides a wrong one: each must be a code of its own system, where that is known. */
   static final class CodingCheck {
     final IValidationSupport chain;
-    final Map<String, Boolean> wrong = new ConcurrentHashMap<>();
+    final Map<String, String> severities = new ConcurrentHashMap<>();
 
     CodingCheck(IValidationSupport chain) {
       this.chain = chain;
@@ -473,19 +472,22 @@ public final class Validate {
       JsonNode codings = node.path("coding");
       for (int i = 0; codings.size() > 1 && i < codings.size(); i++) {
         String system = codings.path(i).path("system").asText(), code = codings.path(i).path("code").asText();
-        if (!system.isEmpty() && !code.isEmpty() && wrong.computeIfAbsent(system + "#" + code, key -> isWrong(system, code))) {
-          found.add(Finding.error(place + ".coding[" + i + "]", "further-coding", "unknown code " + system + "#" + code));
-        }
+        if (system.isEmpty() || code.isEmpty()) continue;
+        String severity = severities.computeIfAbsent(system + "#" + code, key -> severity(system, code));
+        if (severity.isEmpty()) continue;
+        found.add(new Finding(severity, place + ".coding[" + i + "]", "further-coding", "unknown code " + system + "#" + code));
       }
       if (node.isObject()) node.fields().forEachRemaining(field -> walk(field.getValue(), place + "." + field.getKey(), found));
       for (int i = 0; node.isArray() && i < node.size(); i++) walk(node.get(i), place + "[" + i + "]", found);
     }
 
-    boolean isWrong(String system, String code) {
+    /** Of what is wrong with a code: a system that is only a fragment gives a warning. Empty if nothing is. */
+    String severity(String system, String code) {
       ValidationSupportContext context = new ValidationSupportContext(chain);
-      if (chain.fetchCodeSystem(system) == null || !chain.isCodeSystemSupported(context, system)) return false;
+      if (chain.fetchCodeSystem(system) == null || !chain.isCodeSystemSupported(context, system)) return "";
       var result = chain.validateCode(context, new ConceptValidationOptions(), system, code, null, null);
-      return result != null && !result.isOk();
+      if (result == null || result.isOk()) return "";
+      return result.getSeverity() == IValidationSupport.IssueSeverity.WARNING ? "warning" : "error";
     }
   }
 
