@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
     from fhirtrial.releases.conversion import released
+    from fhirtrial.releases.prepared import Prepared
     from fhirtrial.releases.release import Release, ReleaseName
     from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
@@ -105,7 +106,14 @@ def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> 
     """
     from fhirtrial.releases.conversion import released
 
-    return released(_default().convert(record, verify=verify), _release(to), verify=verify)
+    mapper, release = _default(), _release(to)
+    finishing = None if verify else _finishing(to)
+    return released(mapper.convert(record, verify=verify, finishing=finishing), release, verify=verify)
+
+
+@cache
+def _finishing(name: str) -> Prepared | None:
+    return _release(name).finishing(_default().vocabulary)
 
 
 @cache

@@ -48,10 +48,11 @@ class KeySet:
 
     def add(self, key: bytes) -> bool:
         """Takes a key in; whether it is new."""
-        if key in self:
+        recent = self._recent
+        if key in recent or (self._database is not None and key in self):
             return False
-        self._recent.add(key)
-        if len(self._recent) >= self._limit:
+        recent.add(key)
+        if len(recent) >= self._limit:
             self._spill()
         return True
 

@@ -46,8 +46,8 @@ def test_generated_code() -> None:
     first, second = Mapper().engine, Mapper().engine
     assert first.back_source == second.back_source
     for plain in (True, False):
-        first._makers(plain=plain)
-        second._makers(plain=plain)
+        first.prepare(plain=plain)
+        second.prepare(plain=plain)
     assert first.forth_sources == second.forth_sources
 
 

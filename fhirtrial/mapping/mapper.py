@@ -12,6 +12,7 @@ from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.engine import Engine
+from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.run import NOTHING
 from fhirtrial.mapping.language.mapping import Mapping, load_mapping
 from fhirtrial.mapping.older import with_official_identifier
@@ -43,13 +44,22 @@ class Mapper:
             None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
         )
 
-    def convert(self, record: Record, *, verify: bool = False, skip: Container[str] = NOTHING) -> Conversion:
+    def convert(
+        self,
+        record: Record,
+        *,
+        verify: bool = False,
+        skip: Container[str] = NOTHING,
+        finishing: Finishing | None = None,
+    ) -> Conversion:
         """
-        The FHIR R5 resources of a record.
+        The FHIR resources of a record: R5, unless ``finishing`` makes another release of them.
 
         Args:
             record: from `read`, which has checked it.
             verify: restores what was made and compares it with the record; a difference is an issue.
+            finishing: what makes another release of the resources while they are made, as `Release.finishing` gives
+                it; nothing is verified then.
             skip: references (``"Location/…"``) of shared resources that need not be made again.
 
         Raises InputError if the record cannot be mapped because it has not been checked.
@@ -62,17 +72,25 @@ class Mapper:
                 message = f"{count} names, phones and e-mails of contacts were left out, as asked"
                 issues.append(Issue(severity="information", code="withheld", message=message))
         try:
-            made, found = self.engine.forth(data, skip, plain=record.plain)
+            texts, found = self.engine.forth(data, skip, plain=record.plain, finishing=finishing)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
-        said = {(issue.code, issue.path) for issue in found}
-        issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
+        if found:
+            said = {(issue.code, issue.path) for issue in found}
+            issues = [issue for issue in issues if (issue.code, issue.path) not in said] + found
         conversion = Conversion(
-            record=record, texts=made, issues=(), base=self.mapping.base, vocabulary=self.vocabulary
+            record=record,
+            texts=texts,
+            issues=(),
+            base=self.mapping.base,
+            release="R5" if finishing is None else finishing.release,
+            vocabulary=self.vocabulary,
         )
-        if verify:
+        if verify and finishing is None:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
-        return replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+        if issues:
+            conversion = replace(conversion, issues=tuple(located(issue, record) for issue in issues))
+        return conversion
 
     def restore(self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False) -> Record:
         """

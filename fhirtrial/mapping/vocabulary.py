@@ -13,6 +13,8 @@ def vocabularies(mapping: LoadedMapping) -> Mapping[str, frozenset[str]]:
     """
     The words of each type of resource: what is not among them is in none of its resources, whatever the record.
 
+    An address with ``|`` after it says that codes of that system come from the record as they are.
+
     >>> from fhirtrial.files import MappingFiles
     >>> from fhirtrial.mapping.language.mapping import load_mapping
     >>> words = vocabularies(load_mapping(MappingFiles()))["Location"]
@@ -39,6 +41,9 @@ def _words(node: Node, definitions: Definitions) -> Iterator[str]:
         yield from _words(node.source, definitions)
     if isinstance(node, Object):
         yield from node.entries
+        system, code = node.entries.get("system"), node.entries.get("code")
+        if isinstance(system, Constant) and code is not None and not isinstance(code, Constant):
+            yield f"{system.value}|"
     for child in children(node):
         yield from _words(child, definitions)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -20,7 +20,7 @@ from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers import Seen, Source, find, read
 from fhirtrial.readers.json_study import record as record_of
 from fhirtrial.readers.source import Found, Limits, Piece
-from fhirtrial.record import Origin, Record
+from fhirtrial.record import Origin
 from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import FOLLOWED, Release
 from fhirtrial.store import KeySet
@@ -43,20 +43,28 @@ class Options:
     verify: bool = False
     format: Format = "ndjson"
     release: str = "R5"
+    repeat: bool = False
+    """Shared resources are made with each record, not only where they come first."""
+
+
+Line: TypeAlias = tuple[str, bytes, int]
+"""One line of a record's text: the type of its resource, its reference if it is a shared one, its size with its end."""
 
 
 class Converted(NamedTuple):
     """
     What became of one piece.
 
-    ``id`` is the record's, empty if it was refused; then the last issue says why. ``lines`` holds type, reference and
-    text of each resource; or, where the format is a bundle, the one Bundle, and ``counts`` what is in it.
+    ``id`` is the record's, empty if it was refused; then the last issue says why. ``text`` is what is to be written,
+    line after line, and ``lines`` says what they are; or, where the format is a bundle, it is the one Bundle, and
+    ``counts`` what is in it.
     """
 
     id: str
     issues: tuple[Issue, ...]
-    lines: list[tuple[str, bytes, bytes | memoryview]]
-    counts: dict[str, int]
+    text: bytes = b""
+    lines: Sequence[Line] = ()
+    counts: Mapping[str, int] | None = None
 
 
 class Chunk:
@@ -87,27 +95,14 @@ def _piece(file: str, member: str, line: int, raw: bytes, column: int, is_text: 
 
 
 class Results(list[Converted]):
-    """What became of a chunk. It travels as one text and where to cut it."""
+    """What became of a chunk. It travels as plain tuples."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        heads = [
-            (id, issues, [(kind, reference, len(text)) for kind, reference, text in lines], counts)
-            for id, issues, lines, counts in self
-        ]
-        return _results, (b"".join([text for _, _, lines, _ in self for _, _, text in lines]), heads)
+        return _results, (list(map(tuple, self)),)
 
 
-def _results(text: bytes, heads: list[tuple[str, tuple[Issue, ...], list[tuple[str, bytes, int]], Any]]) -> Results:
-    view = memoryview(text)
-    results = Results()
-    start = 0
-    for id, issues, cuts, counts in heads:
-        lines: list[tuple[str, bytes, bytes | memoryview]] = []
-        for kind, reference, size in cuts:
-            lines.append((kind, reference, view[start : start + size]))
-            start += size
-        results.append(Converted(id, issues, lines, counts))
-    return results
+def _results(found: list[tuple[Any, ...]]) -> Results:
+    return Results(map(Converted._make, found))
 
 
 def convert_all(
@@ -162,7 +157,7 @@ def convert_all(
         with Jobs(work, jobs) as pool:
             writer = _Writer(work, output, noticed)
             found = (item for source in sources for item in find(source, input_format, Limits()))
-            for chunk, results in pool.run(_chunks(found, writer)):
+            for chunk, results in pool.run(chunks(found, lambda: writer.number)):
                 writer.write(chunk, results)
                 progress(writer.summary)
             writer.shared.close()
@@ -173,18 +168,18 @@ def convert_all(
     return writer.summary
 
 
-def _chunks(found: Iterator[Found], writer: _Writer) -> Iterator[Chunk]:
-    """What was found, in chunks."""
+def chunks(found: Iterator[Found], number: Callable[[], int] = lambda: 0) -> Iterator[Chunk]:
+    """What was found, in chunks; ``number`` gives the number of each: see `Chunk`."""
     chunk: list[Found] = []
     size = 0
     for item in found:
         size += len(item.raw) if isinstance(item, Piece) else 0
         chunk.append(item)
         if len(chunk) == CHUNK_RECORDS or size > CHUNK_BYTES:
-            yield Chunk(writer.number, chunk)
+            yield Chunk(number(), chunk)
             chunk, size = [], 0
     if chunk:
-        yield Chunk(writer.number, chunk)
+        yield Chunk(number(), chunk)
 
 
 class Converter:
@@ -194,6 +189,10 @@ class Converter:
         self.options = options
         self.mapper = Mapper(mappings=options.mappings, contacts=options.contacts)
         self.release = Release(options.release, mappings=options.mappings)
+        # Verification compares with R5, so that is made first.
+        self.finishing = None if options.verify else self.release.finishing(self.mapper.vocabulary)
+        # Before processes are forked: each would do it.
+        self.mapper.engine.prepare(plain=True, finishing=self.finishing)
         files = self.mapper.mapping.files.values()
         self.kinds = frozenset(file.resource for file in files)
         self.shared = frozenset(file.resource for file in files if file.identity.shared)
@@ -202,7 +201,7 @@ class Converter:
         # One object for each name travels once.
         self.names = {name: name for name in self.kinds}
         self.number = 0
-        self.sent: set[bytes] = set()
+        self.sent: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Converter], tuple[Options]]:
         return Converter, (self.options,)
@@ -217,34 +216,39 @@ class Converter:
     def convert(self, found: Found) -> Converted:
         """What becomes of one piece."""
         if isinstance(found, Issue):
-            return Converted("", (found,), [], {})
+            return Converted("", (found,))
         read_ = record_of(found, self.mapper.mapping.schema)
         if isinstance(read_, Issue):
-            return Converted("", (read_,), [], {})
+            return Converted("", (read_,))
         whole = self.options.format != "ndjson"
         try:
             # Verification needs all that a record refers to, and so does a Bundle.
-            skip = NOTHING if whole or self.options.verify else self.sent
-            made = self.mapper.convert(read_, verify=self.options.verify, skip=skip)
+            skip = NOTHING if whole or self.options.verify or self.options.repeat else self.sent
+            made = self.mapper.convert(read_, verify=self.options.verify, skip=skip, finishing=self.finishing)
             made = released(made, self.release, verify=self.options.verify)
         except InputError as error:
-            return Converted("", (error.issue,), [], {})
+            return Converted("", (error.issue,))
         if any(issue.severity == "error" for issue in made.issues):
             # The one that says why goes last.
-            return Converted("", tuple(sorted(made.issues, key=_is_error)), [], {})
+            return Converted("", tuple(sorted(made.issues, key=_is_error)))
         if whole:
             counts = Counter(reference.partition("/")[0] for reference in made.texts)
-            return Converted(read_.id, made.issues, [("Bundle", b"", self.bundle(made))], dict(counts))
-        names = self.names
-        lines: list[tuple[str, bytes, bytes | memoryview]] = [
-            (names[reference.partition("/")[0]], reference.encode("ascii"), text)
-            for reference, text in made.texts.items()
-        ]
+            text = self.bundle(made) + b"\n"
+            return Converted(read_.id, made.issues, text, [("Bundle", b"", len(text))], dict(counts))
+        lines: list[Line] = []
+        shared: list[str] = []
+        for reference, text in made.texts.items():
+            kind = self.names[reference[: reference.index("/")]]
+            if kind in self.shared:
+                shared.append(reference)
+                lines.append((kind, reference.encode("ascii"), len(text) + 1))
+            else:
+                lines.append((kind, b"", len(text) + 1))
         if not made.issues:
             # A shared resource that is passed over says nothing about its facts: so only those are that had nothing
             # to say, and the issues of a record do not depend on what was converted before it.
-            self.sent.update(reference for kind, reference, _ in lines if kind in self.remembered)
-        return Converted(read_.id, made.issues, lines, {})
+            self.sent.update(name for name in shared if name.partition("/")[0] in self.remembered)
+        return Converted(read_.id, made.issues, made.ndjson(), lines)
 
     def bundle(self, made: Conversion) -> bytes:
         """The Bundle of a record, as one line."""
@@ -286,7 +290,7 @@ class _Writer:
         """Writes what became of one piece."""
         issues = result.issues
         if result.id and isinstance(found, Piece):
-            again = self.seen.repeated(Record(registry="", id=result.id, data={}, origin=found.origin))
+            again = self.seen.repeated(result.id, found.origin)
             if again is not None:
                 issues = (again,)
         for issue in issues:
@@ -294,20 +298,32 @@ class _Writer:
             self.noticed(issue)
         if any(issue.severity == "error" for issue in issues):
             self.summary.refused += 1
-            if any(self._is_shared(kind) and reference not in self.shared for kind, reference, _ in result.lines):
+            if any(reference and reference not in self.shared for _, reference, _ in result.lines):
                 self.number += 1
             return
         if not result.id:
             return
         self.summary.records += 1
-        counts = self.summary.resources
-        for kind, reference, text in result.lines:
-            if self._is_shared(kind) and not self.shared.add(reference):
-                continue
-            self.output.write(kind, text)
-            if not result.counts:
-                counts[kind] += 1
-        counts.update(result.counts)
+        self.write_lines(result)
 
-    def _is_shared(self, kind: str) -> bool:
-        return kind in self.work.shared
+    def write_lines(self, result: Converted) -> None:
+        """Writes the lines of a record, but for the shared resources that are written already, in as few pieces."""
+        view = memoryview(result.text)
+        counts, by_kind, is_new = self.summary.resources, self.output.by_kind, self.shared.add
+        start = end = 0
+        before = ""
+        for kind, reference, size in result.lines:
+            passed_over = reference and not is_new(reference)
+            if start < end and (passed_over or (by_kind and kind != before)):
+                self.output.write_lines(before, view[start:end])
+                start = end
+            end += size
+            before = kind
+            if passed_over:
+                start = end
+            elif result.counts is None:
+                counts[kind] += 1
+        if start < end:
+            self.output.write_lines(before, view[start:end])
+        if result.counts is not None:
+            counts.update(result.counts)

@@ -22,10 +22,19 @@ class Writable(Protocol):
 
 
 class Output(Protocol):
-    """Takes lines; nothing of them is seen under its final name before ``finish``."""
+    """
+    Takes lines; nothing of them is seen under its final name before ``finish``.
 
-    def write(self, kind: str, line: bytes | memoryview) -> None:
+    ``by_kind``: what is written together must be of one type.
+    """
+
+    by_kind: bool
+
+    def write(self, kind: str, line: bytes) -> None:
         """Takes a line, without its end, that holds a resource of a type."""
+
+    def write_lines(self, kind: str, lines: bytes | memoryview) -> None:
+        """Takes several lines with their ends."""
 
     def finish(self) -> None:
         """Makes what was written final."""
@@ -62,8 +71,13 @@ def open_output(target: Target, *, kinds: Iterable[str] = ()) -> Output:
 class Nothing:
     """Writes nothing."""
 
-    def write(self, kind: str, line: bytes | memoryview) -> None:
+    by_kind = False
+
+    def write(self, kind: str, line: bytes) -> None:
         """Forgets the line."""
+
+    def write_lines(self, kind: str, lines: bytes | memoryview) -> None:
+        """Forgets the lines."""
 
     def finish(self) -> None:
         """Does nothing."""
@@ -75,15 +89,21 @@ class Nothing:
 class OpenFile:
     """An open file, which stays open."""
 
+    by_kind = False
+
     def __init__(self, file: Writable) -> None:
         self._write = file.write
         self._lines: list[bytes | memoryview] = []
         self._size = 0
 
-    def write(self, kind: str, line: bytes | memoryview) -> None:  # noqa: ARG002
+    def write(self, kind: str, line: bytes) -> None:
         """Takes a line of any type."""
-        self._lines += (line, b"\n")
-        self._size += len(line)
+        self.write_lines(kind, line + b"\n")
+
+    def write_lines(self, kind: str, lines: bytes | memoryview) -> None:  # noqa: ARG002
+        """Takes lines of any type."""
+        self._lines.append(lines)
+        self._size += len(lines)
         if self._size > BUFFER:
             self._flush()
 
@@ -103,6 +123,8 @@ class OpenFile:
 class File:
     """A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to."""
 
+    by_kind = False
+
     def __init__(self, path: Path) -> None:
         # A symbolic link stays one: what it points at is replaced.
         self.path = path.resolve()
@@ -119,9 +141,13 @@ class File:
             self._packed = cast("BinaryIO", packed)
         self._out = OpenFile(self._packed or self._file)
 
-    def write(self, kind: str, line: bytes | memoryview) -> None:
+    def write(self, kind: str, line: bytes) -> None:
         """Takes a line of any type."""
         self._out.write(kind, line)
+
+    def write_lines(self, kind: str, lines: bytes | memoryview) -> None:
+        """Takes lines of any type."""
+        self._out.write_lines(kind, lines)
 
     def finish(self) -> None:
         """Completes the file and gives it its name."""
@@ -147,6 +173,8 @@ class File:
 class Folder:
     """A folder with one NDJSON file per type of resource: https://hl7.org/fhir/uv/bulkdata/export.html."""
 
+    by_kind = True
+
     def __init__(self, path: Path, kinds: Iterable[str] = ()) -> None:
         self.path = path
         self._kinds = frozenset(kinds)
@@ -159,12 +187,16 @@ class Folder:
     def _path(self, kind: str) -> Path:
         return self.path / f"{kind}.ndjson"
 
-    def write(self, kind: str, line: bytes | memoryview) -> None:
+    def write(self, kind: str, line: bytes) -> None:
         """Takes a line into the file of its type."""
+        self.write_lines(kind, line + b"\n")
+
+    def write_lines(self, kind: str, lines: bytes | memoryview) -> None:
+        """Takes lines into the file of their type."""
         file = self._files.get(kind)
         if file is None:
             file = self._files[kind] = File(self._path(kind))
-        file.write(kind, line)
+        file.write_lines(kind, lines)
 
     def finish(self) -> None:
         """Completes all files, then gives them their names; files of an earlier run that this one did not write go."""

@@ -112,7 +112,7 @@ def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], 
     for item in found:
         result = record(item, schema) if isinstance(item, Piece) else item
         if isinstance(result, Record):
-            result = seen.repeated(result) or result
+            result = seen.repeated(result.id, result.origin) or result
         if isinstance(result, Record):
             if passed_over:
                 result = replace(result, issues=(*passed_over, *result.issues))
@@ -134,24 +134,24 @@ class Seen:
         self.places: dict[int | str, int] = {}
         self.files: list[Origin] = []
 
-    def repeated(self, record: Record) -> Issue | None:
-        """The issue that a record of that id was read before; None if not."""
-        match = self.pattern.fullmatch(record.id)
-        key: int | str = int(match[1]) if match and match.lastindex else record.id
+    def repeated(self, id: str, origin: Origin) -> Issue | None:
+        """The issue that a record of that id was read before; None if not: then it was read at ``origin``."""
+        match = self.pattern.fullmatch(id)
+        key: int | str = int(match[1]) if match and match.lastindex else id
         first = self.places.get(key)
         if first is None:
-            file = replace(record.origin, line=0)
-            if not self.files or self.files[-1] != file:
-                self.files.append(file)
-            self.places[key] = (len(self.files) - 1) << 40 | record.origin.line
+            last = self.files[-1] if self.files else None
+            if last is None or last.member != origin.member or last.file != origin.file:
+                self.files.append(replace(origin, line=0))
+            self.places[key] = (len(self.files) - 1) << 40 | origin.line
             return None
-        origin = replace(self.files[first >> 40], line=first & (1 << 40) - 1)
+        there = replace(self.files[first >> 40], line=first & (1 << 40) - 1)
         return Issue(
             severity="error",
             code="duplicate-record",
-            message=f"the record was read before, at {origin}",
-            record=record.id,
-            place=str(record.origin),
+            message=f"the record was read before, at {there}",
+            record=id,
+            place=str(origin),
         )
 
 

@@ -44,7 +44,7 @@ def text(stream: Stream, reading: Reading) -> Iterator[Found]:
 
 def lines(stream: Stream, reading: Reading) -> Iterator[Found]:
     """One record per line; blank lines mean nothing. A bad line spoils no other."""
-    limits = reading.limits
+    limits, file, member = reading.limits, stream.origin.file, stream.origin.member
     number = 0
     parts: list[bytes] = []
     size = 0
@@ -52,7 +52,7 @@ def lines(stream: Stream, reading: Reading) -> Iterator[Found]:
         *ended, rest = chunk.split(b"\n")
         for line in ended:
             number += 1
-            origin = replace(stream.origin, line=number)
+            origin = Origin(file=file, member=member, line=number)
             if size + len(line) > limits.record:
                 yield too_large(origin, limits)
             else:

@@ -11,7 +11,7 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.releases import codeable_reference, extension_rows, native_rows
-from fhirtrial.releases.block import Block, value_name
+from fhirtrial.releases.block import R5_ONLY, Block, value_name
 from fhirtrial.releases.copies import copy_rule
 from fhirtrial.releases.copies.needed import Needed
 from fhirtrial.releases.cross_version import CrossVersion
@@ -32,11 +32,23 @@ SAME_FORM = frozenset({("string", "markdown"), ("markdown", "string"), ("code", 
 
 
 class Compiler:
-    """Makes the blocks of a table; raises MappingError, with file and line, where the table and FHIR do not agree."""
+    """
+    Makes the blocks of a table; raises MappingError, with file and line, where the table and FHIR do not agree.
+
+    ``words``: the members that the resources hold at all, where that is known; others get no rows.
+    """
 
     def __init__(
-        self, table: Table, r5: Definitions, other: Definitions, cross: CrossVersion, files: MappingFiles
+        self,
+        table: Table,
+        r5: Definitions,
+        other: Definitions,
+        cross: CrossVersion,
+        files: MappingFiles,
+        *,
+        words: frozenset[str] | None = None,
     ) -> None:
+        self.words = words
         self.table = table
         self.r5 = r5
         self.other = other
@@ -81,6 +93,8 @@ class Compiler:
         block.unknown = self.unknown(block, r5_type, other_type)
         if required:
             self.check_required(block, r5_type, other_type)
+        if self.words is not None and self.words.isdisjoint(R5_ONLY | {"valueAttachment"}):
+            del block.down_rows["extension"]  # nothing to look for in them
         block.finished = True
         return block
 
@@ -94,6 +108,8 @@ class Compiler:
 
     def element(self, block: Block, general: str, forms: list[Element], row: Row, other_type: str) -> None:
         """The rows of one element, or of all forms of a choice."""
+        if self.words is not None and self.words.isdisjoint(each.name for each in forms):
+            return
         first = forms[0]
         if row.nowhere:
             native_rows.add_nowhere(block, [each.name for each in forms], row.nowhere, row.line)
@@ -159,7 +175,7 @@ class Compiler:
             steps = self.inner(form.type, target.type, row.inside)
         else:
             raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}", block)
-        if row.codes:
+        if row.codes and self.table.systems:
             steps = self.with_codes(form.type, steps)
         if target.name != form.name or as_list or one or steps != (None, None):
             native_rows.add_native(block, form.name, target.name, steps=steps, as_list=as_list, one=one)
@@ -208,9 +224,11 @@ class Compiler:
         down, up = self.inner(element.type, element.type)
         return Value(member=member, many=element.many, down=down, up=up)
 
-    def swapping(self, member: str, place: int) -> Step:
-        """The step that swaps the code systems of an extension's value."""
+    def swapping(self, member: str, place: int) -> Step | None:
+        """The step that swaps the code systems of an extension's value; None if there is nothing to swap."""
         systems = self.systems[place]
+        if not systems.to:
+            return None
         return lambda value, _: systems.value(member, value)
 
     def extension(self, block: Block, element: Element, row: Row) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import orjson
 
 from fhirtrial.conversion import Conversion
+from fhirtrial.errors import UsageError
 from fhirtrial.issue import Issue
 from fhirtrial.releases.release import Release
 from fhirtrial.resources import Resource
@@ -21,9 +22,13 @@ def released(conversion: Conversion, release: Release, *, verify: bool = False) 
         release: the release that is wanted.
         verify: makes R5 of it again and compares; a difference is an issue, and an error.
 
+    Raises UsageError if the resources are in a release that is neither R5 nor the one that is wanted.
+
     """
-    if not release.changes:
+    if not release.changes or conversion.release == release.name:
         return conversion
+    if conversion.release != "R5":
+        raise UsageError(f"the resources are {conversion.release} already; convert the record to {release.name}")
     step = _Step(conversion, release)
     texts = {reference: step.text(reference, text) for reference, text in conversion.texts.items()}
     if verify:

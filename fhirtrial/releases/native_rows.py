@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fhirtrial.releases.block import Block, Json, extension_of, on_each
+from fhirtrial.releases.block import Block, Json, extension_of
 from fhirtrial.releases.run import Run
 
 ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
@@ -32,7 +32,9 @@ def add_native(
     here, there = f"_{name}", f"_{to}"
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        value = given if step_down is None else on_each(lambda each: step_down(each, run), given)
+        value = given
+        if step_down is not None:
+            value = [step_down(each, run) for each in given] if given.__class__ is list else step_down(given, run)
         if one and len(value) > 1:
             message = f"R4 takes one of these; {len(value) - 1} of {len(value)} are left out"
             run.say("warning", "no-r4-form", message, f"{block.path}.{name}")
@@ -45,9 +47,9 @@ def add_native(
                 message = f"R5 takes one of these; {len(value) - 1} of {len(value)} are left out"
                 run.say("warning", "not-carried", message, f"{block.path}.{to}")
             value = value[0]
-        if one:
-            value = [value]
-        out[name] = value if step_up is None else on_each(lambda each: step_up(each, run), value)
+        if step_up is not None:
+            value = [step_up(each, run) for each in value] if value.__class__ is list else step_up(value, run)
+        out[name] = [value] if one else value
 
     block.down_rows[name] = down
     block.up_rows[to] = up
@@ -58,8 +60,12 @@ def add_native(
 
 def to_alternate(allowed: frozenset[str]) -> Step:
     """A Reference whose target the element may not have becomes one that holds it in an extension."""
+    begins = tuple(f"{name}/" for name in allowed)
 
     def step(reference: Json, run: Run) -> Json:
+        address = reference.get("reference")
+        if address.__class__ is str and address.startswith(begins):  # as nearly all are
+            return reference
         kind = run.type_of(reference)
         if kind is None or kind in allowed:
             return reference

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -14,7 +16,9 @@ from fhirtrial.releases.block import Block
 from fhirtrial.releases.compiler import Compiler
 from fhirtrial.releases.cross_version import CrossVersion
 from fhirtrial.releases.patches import Patches
+from fhirtrial.releases.prepared import Prepared
 from fhirtrial.releases.run import Find, Run, nothing_at_hand
+from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Table, load_table
 from fhirtrial.resources import Resource
 
@@ -55,6 +59,7 @@ class _Compiled:
     table: Table
     blocks: dict[str, Block]
     patches: Patches
+    compiler: Callable[..., Compiler]
 
 
 class Release:
@@ -98,6 +103,25 @@ class Release:
             return True
         block = self._compiled.blocks.get(resource_type)
         return block is not None and block.passes(words)
+
+    def finishing(self, vocabulary: Mapping[str, frozenset[str]]) -> Prepared | None:
+        """
+        What makes this release of a mapping's resources while they are made, for `Mapper.convert`.
+
+        ``vocabulary`` is the mapper's. None where there is nothing to do, or where it cannot be done that way.
+        """
+        compiled = self._compiled
+        if compiled is None:
+            return None
+        systems = both_ways(compiled.table.systems)[0]
+        # Where a code is only known with the record, its system cannot be swapped when the mapping is compiled.
+        if any(f"{address}|" in words for words in vocabulary.values() for address in systems.to):
+            return None
+        blocks = {}
+        for kind, words in vocabulary.items():
+            if kind in compiled.blocks and not compiled.blocks[kind].passes(words):
+                blocks[kind] = compiled.compiler(replace(compiled.table, systems={}), words=words).block(kind, kind)
+        return Prepared(self.name, blocks, systems)
 
     def down(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
         """
@@ -175,6 +199,7 @@ def _compiled(files: MappingFiles, name: str) -> _Compiled:
     if key not in _LOADED:
         table = load_table(files, "r4")
         other = Definitions.load(files, name.lower())
-        compiler = Compiler(table, Definitions.load(files), other, CrossVersion(files, table.official), files)
-        _LOADED[key] = _Compiled(table, dict(compiler.compiled(COVERED)), Patches(table))
+        cross = CrossVersion(files, table.official)
+        compiler = partial(Compiler, r5=Definitions.load(files), other=other, cross=cross, files=files)
+        _LOADED[key] = _Compiled(table, dict(compiler(table).compiled(COVERED)), Patches(table), compiler)
     return _LOADED[key]

@@ -47,12 +47,21 @@ class Run:
             concept = self.opened.get(id(concept))
             if concept is None:
                 return ()
-        return concept.get("coding") or ()
+        found: list[Any] = concept.get("coding") or []
+        if found.__class__ is not list:
+            found = self.opened.get(id(found)) or []
+        if all(each.__class__ is dict for each in found):
+            return found
+        codings: list[dict[str, Any]] = []
+        for each in found:
+            inner = each if each.__class__ is dict else self.opened.get(id(each), ())
+            codings += [inner] if isinstance(inner, dict) else inner
+        return codings
 
-    def has_code(self, concept: Any, system: str, codes: Container[str]) -> bool:
-        """Whether a concept is one of these codes of a system."""
+    def has_code(self, concept: Any, systems: Container[str], codes: Container[str]) -> bool:
+        """Whether a concept is one of these codes of one of these systems."""
         for coding in self.codings(concept):
-            if coding.get("code") in codes and coding.get("system") == system:
+            if coding.get("code") in codes and coding.get("system") in systems:
                 return True
         return False
 
@@ -72,6 +81,9 @@ class Run:
         if address.startswith("#"):
             found = self.contained.get(address[1:], {}).get("resourceType")
             return found if isinstance(found, str) else stated
+        kind, _, rest = address.partition("/")
+        if rest and "/" not in rest and kind[:1].isupper():
+            return kind
         parts = address.partition("/_history/")[0].split("/")
         if len(parts) > 1 and parts[-2][:1].isupper():
             return parts[-2]

@@ -73,6 +73,18 @@ class Systems:
         parts = self.extensions(inner)
         return extension if parts is inner else {**extension, "extension": parts}
 
+    def tree(self, value: Any) -> Any:
+        """All codings in a tree; the same object where nothing changes."""
+        if isinstance(value, list):
+            items = [self.tree(each) for each in value]
+            return value if all(one is other for one, other in zip(items, value, strict=True)) else items
+        if not isinstance(value, dict):
+            return value
+        made = {name: self.tree(each) for name, each in value.items()}
+        if any(made[name] is not each for name, each in value.items()):
+            value = made
+        return self.coding(value) if isinstance(value.get("system"), str) else value
+
     def concepts(self, value: Any) -> Any:
         """A CodeableConcept or a list of them."""
         if isinstance(value, list):

@@ -14,6 +14,8 @@ from fhirtrial.mapping.back.list_reader import ListReader
 from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
+    Constant,
+    Copy,
     Each,
     Many,
     Node,
@@ -73,9 +75,33 @@ class Back(ListReader):
 
     def node(self, node: Node, value: str, item: Item) -> None:
         """Reads a FHIR value (a variable that is not None) into the item."""
-        getattr(self, f"_{type(node).__name__.lower()}")(node, value, item)
+        match node:
+            case Path():
+                self.path(node, value, item)
+            case Through():
+                self.through(node, value, item)
+            case Coded():
+                self.coded(node, value, item)
+            case Each():
+                self.many((node,), value, item, node)
+            case When():
+                if node.value is not None:
+                    self.set(node.path.keys, repr(node.value), item, node, doubtful=True)
+                if is_two_way(node.make):
+                    self.node(node.make, value, item)
+            case Otherwise():
+                self.node(node.make, value, item)
+            case Canonical():
+                self.canonical(node, value, item)
+            case Object():
+                self.object(node, value, item)
+            case Many():
+                self.several(node, value, item)
+            case Constant() | Copy():
+                raise AssertionError("never read back")
 
-    def _path(self, node: Path, value: str, item: Item) -> None:
+    def path(self, node: Path, value: str, item: Item) -> None:
+        """A value that is set as it is, if it is of the JSON type that FHIR says."""
         if node.root:
             return
         wanted = JSON_TYPES.get(node.type, "str") if node.type[:1].islower() else None
@@ -87,7 +113,8 @@ class Back(ListReader):
         with self.source.block("else:"):
             self.source.add(f"run.misshapen({value}, {node.type!r}, {item.path(node.keys)!r}, {str(node.line)!r})")
 
-    def _through(self, node: Through, value: str, item: Item) -> None:
+    def through(self, node: Through, value: str, item: Item) -> None:
+        """A value that goes through a function's inverse."""
         source = self.source
         function = source.name(node.function.back, f"{node.function.name}_back")
         tables = "".join(f", {source.name(table, table.name)}" for table in node.tables)
@@ -110,7 +137,8 @@ class Back(ListReader):
             with source.block(f"if {made}[{place}] is not None:"):
                 self.set(path.keys, f"{made}[{place}]", item, node)
 
-    def _coded(self, node: Coded, value: str, item: Item) -> None:
+    def coded(self, node: Coded, value: str, item: Item) -> None:
+        """The registry's code that codings stand for."""
         source = self.source
         table = source.name(node.table, node.table.name)
         made = source.fresh("code")
@@ -120,16 +148,8 @@ class Back(ListReader):
         with source.block(f"if {made} is not None:"):
             self.set(node.path.keys, made, item, node)
 
-    def _when(self, node: When, value: str, item: Item) -> None:
-        if node.value is not None:
-            self.set(node.path.keys, repr(node.value), item, node, doubtful=True)
-        if is_two_way(node.make):
-            self.node(node.make, value, item)
-
-    def _otherwise(self, node: Otherwise, value: str, item: Item) -> None:
-        self.node(node.make, value, item)
-
-    def _canonical(self, node: Canonical, value: str, item: Item) -> None:
+    def canonical(self, node: Canonical, value: str, item: Item) -> None:
+        """Follows a canonical URL and reads what it names."""
         target = self.files[node.file]
         found = self.source.fresh("found")
         self.source.add(
@@ -161,22 +181,17 @@ class Back(ListReader):
                     with source.block(f"if {name!r} in {facts}:"):
                         self.set(path.keys, f"{facts}[{name!r}]", item, path)
 
-    def _each(self, node: Each, value: str, item: Item) -> None:
-        self.many((node,), value, item, node)
-
-    def _many(self, node: Many, value: str, item: Item) -> None:
+    def several(self, node: Many, value: str, item: Item) -> None:
+        """The entries of a list: all codings for one code, each other entry to its line."""
         items = node.items
         coded = [entry for entry in items if isinstance(entry, Coded)]
         for entry in coded:
-            self._coded(entry, value, item)
+            self.coded(entry, value, item)
         rest = tuple(entry for entry in items if not isinstance(entry, Coded))
         if any(map(is_two_way, rest)):
             self.many(rest, value, item, node, quiet=bool(coded))
 
     # ------------------------------------------------------------ objects
-
-    def _object(self, node: Object, value: str, item: Item) -> None:
-        self.object(node, value, item)
 
     def object(self, node: Object, value: str, item: Item) -> None:
         """The elements of an object that are read back."""

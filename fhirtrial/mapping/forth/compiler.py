@@ -16,8 +16,10 @@ import orjson
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import verbatim
 from fhirtrial.mapping.forth import run as forth_run
+from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.frame import Frame
 from fhirtrial.mapping.forth.object_writer import ObjectWriter
+from fhirtrial.mapping.forth.run import opened
 from fhirtrial.mapping.forth.value import Members
 from fhirtrial.mapping.language.nodes import ResourceFile
 from fhirtrial.mapping.language.walk import paths_of, python_name
@@ -27,9 +29,15 @@ class Forth(ObjectWriter):
     """Writes the functions of all files into one source."""
 
     def __init__(
-        self, files: dict[str, ResourceFile], definitions: Definitions, base: str, *, plain: bool = False
+        self,
+        files: dict[str, ResourceFile],
+        definitions: Definitions,
+        base: str,
+        *,
+        plain: bool = False,
+        finishing: Finishing | None = None,
     ) -> None:
-        super().__init__(files, definitions, base, plain=plain)
+        super().__init__(files, definitions, base, plain=plain, finishing=finishing)
         self.source.names |= {
             "EMPTY": forth_run.EMPTY,
             "Fragment": orjson.Fragment,
@@ -49,7 +57,9 @@ class Forth(ObjectWriter):
         for file in self.files.values():
             self.file(file)
         self.source.lines[:0] = [f"{name} = Fragment({written!r})" for written, name in self.constants.items()]
-        return self.source.compiled("<fhirtrial mapping, forth>")
+        made = self.source.compiled("<fhirtrial mapping, forth>")
+        self.opened |= {id(made[name]): opened(written) for written, name in self.constants.items()}
+        return made
 
     def file(self, file: ResourceFile) -> None:
         """The function of one file: gives the reference (``"Location/…"``), or None if there is nothing to make."""
@@ -115,7 +125,8 @@ class Forth(ObjectWriter):
         if value.test:
             with source.block(f"if not ({value.test}):"):
                 source.add("return None")
-        source.add(f"run.out[reference] = dumps({value.source})")
+        changes = self.finishing is not None and file.resource in self.finishing.kinds
+        source.add(f"run.out[reference] = dumps({f'run.finish({value.source})' if changes else value.source})")
         if file.identity.shared:
             source.add("return reference")
 
@@ -132,5 +143,5 @@ class Forth(ObjectWriter):
 
 
 def digest(facts: list[str], length: int) -> str:
-    """The expression for SHA-256 over the JSON list of the facts as written, absent ones as null: so many bytes, in hex."""
+    """The expression for the first bytes of SHA-256 over the JSON list of the facts (absent ones null), in hex."""
     return f"sha256(dumps(({', '.join(facts)},))).hexdigest()[:{2 * length}]"

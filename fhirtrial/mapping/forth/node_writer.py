@@ -9,9 +9,10 @@ from orjson import Fragment
 
 from fhirtrial.codes import Table
 from fhirtrial.definitions import Definitions
+from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.frame import Frame, Lookups
-from fhirtrial.mapping.forth.run import coding_texts, own_texts
-from fhirtrial.mapping.forth.value import Members, Value, display, text
+from fhirtrial.mapping.forth.run import coding_texts, opened, own_texts
+from fhirtrial.mapping.forth.value import Members, Value, text
 from fhirtrial.mapping.language.nodes import (
     Canonical,
     Coded,
@@ -45,10 +46,18 @@ class NodeWriter(Lookups, ABC):
     """
 
     def __init__(
-        self, files: dict[str, ResourceFile], definitions: Definitions, base: str, *, plain: bool = False
+        self,
+        files: dict[str, ResourceFile],
+        definitions: Definitions,
+        base: str,
+        *,
+        plain: bool = False,
+        finishing: Finishing | None = None,
     ) -> None:
         super().__init__()
         self.files = files
+        self.finishing = finishing
+        self.opened: dict[int, Any] = {}
         self.fitting = FITTING_PLAIN if plain else FITTING
         self.definitions = definitions
         self.base = base
@@ -61,7 +70,8 @@ class NodeWriter(Lookups, ABC):
         """The value of a node, after the lines that compute it."""
         if is_constant(node):
             return Value(self.constant(constant_value(node)))
-        around = around_code(node)
+        # What somebody else still looks into must not be text yet, but for concepts and codings.
+        around = around_code(node) if self.finishing is None or is_concept(node) else None
         if around is not None:
             return self.coded(*around, frame)
         match node:
@@ -102,6 +112,10 @@ class NodeWriter(Lookups, ABC):
         """The source of a constant: itself, or the name of its JSON text, which stands above the functions."""
         if not isinstance(value, dict | list):
             return repr(value)
+        if self.finishing is not None:
+            value = self.finishing.constant(value)
+            if not looks_like_concept(value):
+                return self.source.name(value, "fixed")
         written = text(value)
         if written not in self.constants:
             self.constants[written] = self.source.fresh("FIXED")
@@ -149,7 +163,10 @@ class NodeWriter(Lookups, ABC):
             return names[0]
         own = [name for name, path in zip(names, node.sources, strict=True) if not path.root] or names
         function = self.source.name(node.function.forth, node.function.name)
-        arguments = ", ".join([*names, *(self.source.name(table, table.name) for table in node.tables)])
+        tables = node.tables
+        if self.finishing is not None:
+            tables = tuple(self.finishing.table(each) if isinstance(each, Table) else each for each in tables)
+        arguments = ", ".join([*names, *(self.source.name(table, table.name) for table in tables)])
         made = self.source.fresh(node.function.name)
         there = " or ".join(f"{name} is not None" for name in own)
         self.source.add(f"{made} = {function}({arguments}) if {there} else None", node.line)
@@ -178,9 +195,20 @@ class NodeWriter(Lookups, ABC):
         key = (id(table), node.single, before, after)
         if key not in self._codings:
             made = own_texts(table) if node.single else coding_texts(table)
-            around = {code: Fragment(before + codings + after) for code, codings in made.items()}
+            texts = {code: self.finished(before + codings + after) for code, codings in made.items()}
+            around = {code: Fragment(written) for code, written in texts.items()}
+            if self.finishing is not None:
+                self.opened |= {id(around[code]): opened(written) for code, written in texts.items()}
             self._codings[key] = self.source.name(around, f"codings_{table.name}")
         return self._codings[key]
+
+    def finished(self, written: bytes) -> bytes:
+        """The text of codings as they shall be written."""
+        if self.finishing is None:
+            return written
+        value = opened(written)
+        made = text(self.finishing.constant(value))
+        return made if value.__class__ is not list or written.startswith(b"[") else made[1:-1]
 
     def each_into(self, made: str, node: Each, frame: Frame) -> None:
         """The loop that adds one entry for each item to a list."""
@@ -286,6 +314,20 @@ class NodeWriter(Lookups, ABC):
                 else:
                     self.append(made, value)
         return Value(made, made)
+
+
+def is_concept(node: Node) -> bool:
+    """Whether a node makes a concept, a coding, or the codings of a concept."""
+    if isinstance(node, Many):
+        return node.type == "Coding"
+    return isinstance(node, Coded) or (isinstance(node, Object) and node.type in ("CodeableConcept", "Coding"))
+
+
+def looks_like_concept(value: Any) -> bool:
+    """Whether a constant is a concept, a coding, or the codings of a concept."""
+    if isinstance(value, list):
+        return all(isinstance(each, dict) and each.keys() <= {"system", "code", "display"} for each in value)
+    return bool(value.keys() <= {"coding", "text"} or value.keys() <= {"system", "code", "display"})
 
 
 def around_code(node: Node) -> tuple[Coded, bytes, bytes] | None:

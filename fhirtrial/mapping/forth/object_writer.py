@@ -49,6 +49,8 @@ class ObjectWriter(NodeWriter):
     def object(self, node: Object, frame: Frame, head: Members) -> Value:
         """An object: there if a value is found for anything in it; its constants first, ``head`` before them."""
         fixed = {key: constant_value(child) for key, child in node.entries.items() if is_constant(child)}
+        if self.finishing is not None:
+            fixed = self.finishing.constant(fixed)
         making = Making(node, frame, (*head, *((key, self.constant(value)) for key, value in fixed.items())))
         if node.reference is not None:
             making.parts.append(Part("reference", None, self.reference(node.reference, frame)))

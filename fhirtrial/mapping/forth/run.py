@@ -12,6 +12,7 @@ from orjson import Fragment
 from fhirtrial.codes import Coding, Table
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue, nearest
+from fhirtrial.mapping.forth.finishing import Finish
 from fhirtrial.mapping.verbatim import ABSENT, beside, inside, is_code
 
 EMPTY: dict[str, Any] = {}
@@ -32,7 +33,9 @@ class ForthRun:
     resources whose reference is in ``skip`` are not made again (a bulk writer has them already).
     """
 
-    __slots__ = ("calling", "issues", "out", "record", "seen", "skip", "verbatim_url")
+    __slots__ = ("calling", "finish", "issues", "out", "record", "seen", "skip", "verbatim_url")
+
+    finish: Finish | None
 
     def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[str] = NOTHING) -> None:
         self.record = record
@@ -42,6 +45,7 @@ class ForthRun:
         self.skip = skip
         self.verbatim_url = verbatim_url
         self.calling: Calling = (record, ((), {}))
+        self.finish = None
 
     def say(self, severity: Any, code: str, message: str, path: str, mapping: str, hint: str = "") -> None:
         """Notes a finding."""
@@ -69,14 +73,20 @@ class ForthRun:
 
     def unknown(
         self, table: Table, value: str, path: str, mapping: str, before: bytes = b"", after: bytes = b""
-    ) -> Fragment:
+    ) -> Any:
         """A code that the table does not have: it travels as the registry's own, and is reported."""
         hint = nearest(value, table.labels)
         self.say("warning", "unknown-value", f"{show(value)} has no row in {table.file}", path, mapping, hint)
         coding = {"system": table.own, "code": value}
         if not is_code(value):
             coding = {"system": table.own} | beside("code", value, "code", self.verbatim_url)
-        return Fragment(before + orjson.dumps(coding) + after)
+        written = before + orjson.dumps(coding) + after
+        return Fragment(written) if self.finish is None else orjson.loads(written)
+
+    def find(self, reference: str) -> dict[str, Any] | None:
+        """A resource that has been made."""
+        text = self.out.get(reference)
+        return None if text is None else orjson.loads(text)
 
     def identifier(self, text: str) -> str:
         """An id that FHIR takes. Raises InputError for what is none: the record has not been checked."""
@@ -128,6 +138,14 @@ def show(value: Any, most: int = 60) -> str:
 def place_of(items: Any, item: Any) -> int:
     """Where in a list an item stands (by identity: equal items are not the same item)."""
     return next((place for place, found in enumerate(items) if found is item), 0)
+
+
+def opened(written: bytes) -> Any:
+    """What a Fragment says; several values after each other as a list."""
+    try:
+        return orjson.loads(written)
+    except orjson.JSONDecodeError:
+        return orjson.loads(b"[" + written + b"]")
 
 
 def coding_texts(table: Table) -> dict[str, bytes]:

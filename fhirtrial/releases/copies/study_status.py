@@ -17,6 +17,8 @@ from fhirtrial.releases.table import CopyRow, Table
 
 CONCEPT_MAP = "releases/study-status.json"
 STATUS = "http://hl7.org/fhir/research-study-status"
+SYSTEMS = (STATUS, "http://terminology.hl7.org/CodeSystem/research-study-status")
+"""The codes of states: R5's own address, and that of HL7's terminology, which R4 has for those that it lacks."""
 OVERALL = frozenset({"overall-study"})
 NEAREST = "approved"
 """For a state that no code of R4 says: the one code that claims nothing about today."""
@@ -53,13 +55,15 @@ class StudyStatus:
     def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:
         self.line = row.line
         self.mark = table.own("status-inexact")
-        self.codes = nearest_codes(files)
+        codes = nearest_codes(files)
+        other = {(SYSTEMS[1], code): found for (system, code), found in codes.items() if system == STATUS}
+        self.codes = {**codes, **other}
         self.systems = both_ways(table.systems)[0]
 
     def status(self, study: Json, run: Run) -> tuple[str, bool, Json | None]:
         """The code, whether it is exact, and the entry of the present state."""
         entries = [
-            each for each in study.get("progressStatus", ()) if not run.has_code(each.get("state"), STATUS, OVERALL)
+            each for each in study.get("progressStatus", ()) if not run.has_code(each.get("state"), SYSTEMS, OVERALL)
         ]
         now = present(entries, _period("start"), _period("end"))
         for coding in run.codings(now and now.get("state")):

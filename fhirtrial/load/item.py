@@ -1,0 +1,153 @@
+"""A resource to load: what it is called by, what it refers to, and its content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from fhirtrial.resources import Resource
+
+_REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
+"""A literal reference in JSON as orjson writes it; within a text the quotes would be escaped."""
+
+
+class Identity(NamedTuple):
+    """
+    What a resource is found by wherever it lives: its type and one business identifier.
+
+    Without an identifier (``system`` is empty) it is the id itself.
+    """
+
+    kind: str
+    system: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.value}" if not self.system else f"{self.kind} {self.system}|{self.value}"
+
+    @property
+    def token(self) -> str:
+        """The identifier as a search takes it: https://hl7.org/fhir/R5/search.html#token."""
+        return f"{escaped(self.system)}|{escaped(self.value)}"
+
+
+def escaped(text: str) -> str:
+    r"""
+    A text as part of a search value: https://hl7.org/fhir/R5/search.html#escaping.
+
+    >>> escaped("a,b|c$d\\e")
+    'a\\,b\\|c\\$d\\\\e'
+    """
+    for sign in "\\,|$":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def identity_of(resource: Mapping[str, Any]) -> Identity:
+    """
+    What a resource is called by: its first complete identifier, the official one before others; else its id.
+
+    >>> identity_of({"resourceType": "Location", "id": "a", "identifier": [{"system": "urn:x", "value": "1"}]})
+    Identity(kind='Location', system='urn:x', value='1')
+    >>> identity_of({"resourceType": "Provenance", "id": "a"})
+    Identity(kind='Provenance', system='', value='a')
+    """
+    kind = str(resource["resourceType"])
+    listed = resource.get("identifier")
+    complete = [
+        each
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict) and isinstance(each.get("system"), str) and isinstance(each.get("value"), str)
+    ]
+    official = [each for each in complete if each.get("use") == "official"]
+    for each in official or complete:
+        return Identity(kind, each["system"], each["value"])
+    return Identity(kind, "", str(resource.get("id", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """
+    A resource to load.
+
+    ``reference`` is what others refer to it by (``Location/…``), ``text`` its JSON, ``digest`` SHA-256 of that;
+    ``references`` what it refers to, literally. ``study`` is the record that it belongs to, empty for what studies
+    share; ``place`` where it was read.
+    """
+
+    reference: str
+    identity: Identity
+    text: bytes
+    digest: bytes
+    references: tuple[str, ...]
+    study: str = ""
+    place: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The type of the resource."""
+        return self.identity.kind
+
+    @property
+    def id(self) -> str:
+        """The id in its body."""
+        return self.reference.rpartition("/")[2]
+
+    def resource(self) -> Resource:
+        """The resource as a dict, made anew at each call."""
+        made: Resource = orjson.loads(self.text)
+        return made
+
+
+def item_of(text: bytes, *, study: str = "", place: str = "") -> Item:
+    """
+    The item of a resource's JSON text, as orjson writes it.
+
+    >>> item = item_of(b'{"resourceType":"Provenance","id":"p","target":[{"reference":"ResearchStudy/a"}]}')
+    >>> item.reference, item.references
+    ('Provenance/p', ('ResearchStudy/a',))
+    """
+    resource = orjson.loads(text)
+    found = dict.fromkeys(match.decode("ascii") for match in _REFERENCE.findall(text))
+    return Item(
+        reference=f"{resource['resourceType']}/{resource.get('id', '')}",
+        identity=identity_of(resource),
+        text=text,
+        digest=sha256(text).digest(),
+        references=tuple(found),
+        study=study,
+        place=place,
+    )
+
+
+def with_references(text: bytes, other: Mapping[str, str]) -> bytes:
+    """
+    A resource's text with some of its literal references exchanged.
+
+    >>> with_references(b'{"subject":{"reference":"Patient/a"}}', {"Patient/a": "Patient/7"})
+    b'{"subject":{"reference":"Patient/7"}}'
+    """
+    if not other:
+        return text
+
+    def exchanged(match: re.Match[bytes]) -> bytes:
+        name = match[1].decode("ascii")
+        return b'"reference":"' + other[name].encode("ascii") + b'"' if name in other else match[0]
+
+    return _REFERENCE.sub(exchanged, text)
+
+
+def with_id(text: bytes, identity: str) -> bytes:
+    """
+    A resource's text with another id.
+
+    >>> with_id(b'{"resourceType":"Location","id":"a"}', "7")
+    b'{"resourceType":"Location","id":"7"}'
+    """
+    resource = orjson.loads(text)
+    return orjson.dumps({"resourceType": resource.pop("resourceType"), **resource, "id": identity})

@@ -1,0 +1,336 @@
+"""The load itself: wave after wave of studies is compared with the target, and what differs is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import orjson
+
+from fhirtrial.issue import Issue, Severity
+from fhirtrial.load.compare import changes
+from fhirtrial.load.decision import Decision, decide
+from fhirtrial.load.item import Identity, Item
+from fhirtrial.load.pace import Pace
+from fhirtrial.load.plan import by_level, chains, in_order
+from fhirtrial.load.state import State, Written
+from fhirtrial.load.summary import LoadSummary
+from fhirtrial.load.target import Held, Target
+from fhirtrial.load.writer import Outcome, Writer
+from fhirtrial.mapping.difference import Difference
+from fhirtrial.store import KeySet
+
+WAVE = 1000
+"""How many resources, about, are compared and written together."""
+ASKED = 50
+"""How many identities are looked up with one search."""
+FIRST = 100
+"""How many entries a bundle has until it is known how long they take."""
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A study: what it is called, all its resources, those that it shares among them, and where it was read."""
+
+    study: str
+    items: Sequence[Item]
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """
+    How to load.
+
+    ``verify`` looks at everything on the target, whatever is remembered; ``force`` exchanges what was edited there;
+    ``dry`` writes nothing; ``prune`` deletes what we made for a study and the record no longer has; ``workers`` is how
+    many bundles are under way at a time.
+    """
+
+    verify: bool = False
+    force: bool = False
+    dry: bool = False
+    prune: bool = False
+    workers: int = 2
+
+
+@dataclass(slots=True)
+class Wave:
+    """Studies that are compared and written together; ``shared`` are resources of theirs met for the first time."""
+
+    groups: list[Group] = field(default_factory=list)
+    shared: list[Item] = field(default_factory=list)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Loader:
+    """
+    Loads studies into a target.
+
+    Args:
+        target: where to.
+        state: what was written there before.
+        options: how.
+        noticed: is called with each issue.
+        shown: is called with each resource that would change, its study, and where it differs from what the target
+            holds; before it is written.
+        progress: is called after each wave.
+
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        state: State,
+        options: Options,
+        *,
+        noticed: Callable[[Issue], object] = lambda _: None,
+        shown: Callable[[Item, Decision, Sequence[Difference]], object] | None = None,
+        progress: Callable[[LoadSummary], object] = lambda _: None,
+    ) -> None:
+        self.target = target
+        self.state = state
+        self.options = options
+        self.noticed = noticed
+        self.shown = shown
+        self.progress = progress
+        self.summary = LoadSummary(dry=options.dry)
+        self.pace = Pace(target.limits, entries=FIRST)
+        self.writer = Writer(target, state, self.pace, self.summary)
+        self.seen = KeySet()
+        self.lost: dict[str, str] = {}
+
+    def load(self, groups: Iterable[Group]) -> LoadSummary:
+        """
+        Loads all studies, in waves; what one refers to is written before it.
+
+        Raises ServerError if the target cannot be reached any more, or does not want us: what was written until then
+        is remembered, and another run goes on.
+        """
+        with ThreadPoolExecutor(self.options.workers) as pool:
+            self._map = pool.map
+            for wave in self._waves(groups):
+                self._wave(wave)
+                self.progress(self.summary)
+        if not self.options.dry:
+            self.state.finish()
+        return self.summary
+
+    def _waves(self, groups: Iterable[Group]) -> Iterator[Wave]:
+        wave, size = Wave(), 0
+        for group in groups:
+            wave.groups.append(group)
+            for item in group.items:
+                if not item.study and self.seen.add(item.reference.encode()):
+                    wave.shared.append(item)
+                size += 1
+            if size >= WAVE:
+                yield wave
+                wave, size = Wave(), 0
+        if wave.groups:
+            yield wave
+
+    # ------------------------------------------------------------ one wave
+
+    def _wave(self, wave: Wave) -> None:
+        own = {group.study: [item for item in group.items if item.study] for group in wave.groups}
+        self._decide(wave, [*wave.shared, *(item for items in own.values() for item in items)])
+        for level in by_level([item for item in wave.shared if self._writes(wave, item)]):
+            self._write(wave, [[item] for item in level])
+        ready = [
+            in_order([item for item in own[group.study] if self._writes(wave, item)])
+            for group in wave.groups
+            if self._stands(wave, group)
+        ]
+        self._write(wave, [group for group in ready if group])
+        for item in wave.shared:
+            self.summary.count(item.kind, self._outcome(wave, item, failed=False))
+        for group in wave.groups:
+            self._finish(wave, group)
+
+    def _writes(self, wave: Wave, item: Item) -> bool:
+        decision = wave.decisions.get(item.reference)
+        return decision is not None and decision.writes and item.reference not in wave.failed
+
+    def _decide(self, wave: Wave, items: Sequence[Item]) -> None:
+        """What is to be done with each item; those that are as we wrote them are not looked up."""
+        open_: dict[str, tuple[Item, Written | None]] = {}
+        for item in items:
+            known = self.state.get(item.identity)
+            if known is not None and known.id and known.id != item.id:
+                self.writer.addresses[item.reference] = f"{item.kind}/{known.id}"
+            if known is not None and known.digest == item.digest and not self.options.verify:
+                wave.decisions[item.reference] = Decision(action="unchanged")
+            else:
+                open_[item.reference] = item, known
+        if not self.options.verify:
+            # A Provenance alone is no reason to write: it goes along with something that it speaks of.
+            for reference, (item, _) in list(open_.items()):
+                if item.kind == "Provenance" and not any(name in open_ for name in item.references):
+                    wave.decisions[reference] = Decision(action="unchanged")
+                    del open_[reference]
+        found = self._find([item.identity for item, _ in open_.values()])
+        # An identity that lives elsewhere changes what others refer to: so that is known first.
+        for item, _ in open_.values():
+            held = found.get(item.identity, ())
+            if len(held) == 1 and held[0].id != item.id:
+                self.writer.addresses[item.reference] = f"{item.kind}/{held[0].id}"
+        for last in (False, True):
+            for reference, (item, known) in open_.items():
+                if (item.kind == "Provenance") == last:
+                    wave.decisions[reference] = self._decided(wave, item, known, found.get(item.identity, ()))
+
+    def _decided(self, wave: Wave, item: Item, known: Written | None, held: Sequence[Held]) -> Decision:
+        resource = orjson.loads(self.writer.text(item))
+        base, force = self.target.address, self.options.force
+        decision = decide(item, resource, known, held, base=base, force=force)
+        if item.kind == "Provenance" and decision.action in ("update", "edited"):
+            spoken_of = [wave.decisions[name] for name in item.references if name in wave.decisions]
+            if not any(each.writes for each in spoken_of):
+                return Decision(action="unchanged")
+        if decision.action == "unchanged" and decision.held is not None and not self.options.dry:
+            created = known is not None and known.created
+            self.state.put({item.identity: Written(item.digest, decision.held.id, decision.held.version, created)})
+        if self.shown is not None and decision.action in ("create", "update", "edited"):
+            theirs = {} if decision.held is None else decision.held.resource
+            self.shown(item, decision, list(changes(resource, theirs, base=base)))
+        if decision.action == "edited":
+            hint = "--force overwrites it"
+            self._say("warning", "edited", f"{decision.why}: left as it is", item, hint=hint)
+        elif decision.action == "ambiguous":
+            wave.failed[item.reference] = decision.why
+            self._say("error", "several-matches", decision.why, item, hint="fhirtrial duplicates lists all of them")
+        elif decision.why:
+            self._say("information", "adopted", decision.why, item)
+        return decision
+
+    def _find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
+        by_kind: dict[tuple[str, bool], list[Identity]] = {}
+        for identity in identities:
+            by_kind.setdefault((identity.kind, bool(identity.system)), []).append(identity)
+        questions = [part for asked in by_kind.values() for part in in_parts(asked, ASKED)]
+        found: dict[Identity, list[Held]] = {}
+        for answer in self._map(self.target.find, questions):
+            found |= answer
+        return found
+
+    def _stands(self, wave: Wave, group: Group) -> bool:
+        """Whether a study can be written: nothing of it, and nothing that it refers to, has failed."""
+        for item in group.items:
+            why = wave.failed.get(item.reference) or self.lost.get(item.reference)
+            if why:
+                wave.failed[group.study] = f"{item.reference}: {why}"
+                return False
+        return True
+
+    def _write(self, wave: Wave, groups: Sequence[Sequence[Item]]) -> None:
+        if self.options.dry:
+            return
+        planned = list(chains(groups, self.pace.limits))
+        done = self._map(lambda chain: self.writer.chain(chain, wave.decisions), planned)
+        for outcome in [each for outcomes in done for each in outcomes]:
+            self._settle(wave, self._again(wave, outcome) if outcome.changed else outcome)
+
+    def _again(self, wave: Wave, outcome: Outcome) -> Outcome:
+        """What was changed on the target while we were deciding is looked at once more."""
+        item = outcome.item
+        known = self.state.get(item.identity)
+        held = self.target.find([item.identity]).get(item.identity, [])
+        if len(held) == 1 and held[0].id != item.id:
+            self.writer.addresses[item.reference] = f"{item.kind}/{held[0].id}"
+        decision = self._decided(wave, item, known, held)
+        wave.decisions[item.reference] = decision
+        if not decision.writes:
+            return Outcome(item=item, why="" if decision.action == "unchanged" else decision.why)
+        return self.writer.bundle([self.writer.prepared(item, decision)])[0]
+
+    def _settle(self, wave: Wave, outcome: Outcome) -> None:
+        item, result = outcome.item, outcome.result
+        if result is None:
+            if outcome.why and wave.decisions[item.reference].action != "edited":
+                wave.failed[item.reference] = outcome.why
+                self._say("error", "not-loaded", outcome.why, item)
+                if not item.study:
+                    self.lost[item.reference] = outcome.why
+        elif result.id != item.id:
+            self.writer.addresses[item.reference] = f"{item.kind}/{result.id}"
+        if result is not None and result.outcome == "unchanged":
+            wave.decisions[item.reference] = Decision(action="unchanged")
+
+    # ------------------------------------------------------------ the end of a study
+
+    def _finish(self, wave: Wave, group: Group) -> None:
+        self.summary.studies += 1
+        failed = group.study in wave.failed or any(item.reference in wave.failed for item in group.items)
+        if failed:
+            self.summary.refused += 1
+            why = wave.failed.get(group.study)
+            if why:
+                self._say_of_study("error", "study-not-loaded", f"not loaded: {why}", group)
+        for item in group.items:
+            if item.study:
+                self.summary.count(item.kind, self._outcome(wave, item, failed=failed))
+        if not failed and not self.options.dry:
+            self._used(group)
+
+    def _outcome(self, wave: Wave, item: Item, *, failed: bool) -> str:
+        decision = wave.decisions[item.reference]
+        if item.reference in wave.failed or (failed and item.study and decision.writes):
+            return "failed"
+        return {"create": "created", "update": "updated", "ambiguous": "failed"}.get(decision.action, decision.action)
+
+    def _used(self, group: Group) -> None:
+        """Remembers what a study consists of; what it has no longer is deleted, if that is wanted and was ours."""
+        gone = self.state.use(group.study, [item.identity for item in group.items])
+        if not gone or not self.options.prune:
+            return
+        self.state.drop(group.study, gone)
+        for identity in gone:
+            known = self.state.get(identity)
+            if known is None or not known.created or self.state.is_used(identity):
+                continue
+            if self.target.delete(identity.kind, known.id, known.version):
+                self.state.forget([identity])
+                self.summary.count(identity.kind, "deleted")
+            else:
+                self.state.use(group.study, [identity])
+                message = f"{identity.kind}/{known.id} is no longer in the record, and is kept: edited, or referred to"
+                self._say_of_study("warning", "not-pruned", message, group)
+
+    # ------------------------------------------------------------ issues
+
+    def _say(self, severity: Severity, code: str, message: str, item: Item, hint: str = "") -> None:
+        self._note(
+            Issue(
+                severity=severity,
+                code=code,
+                message=message,
+                record=item.study,
+                place=item.place,
+                path=item.reference,
+                hint=hint,
+            )
+        )
+
+    def _say_of_study(self, severity: Severity, code: str, message: str, group: Group) -> None:
+        self._note(Issue(severity=severity, code=code, message=message, record=group.study, place=group.place))
+
+    def _note(self, issue: Issue) -> None:
+        self.summary.note(issue)
+        self.noticed(issue)
+
+
+def in_parts(things: Sequence[Thing], most: int) -> Iterator[Sequence[Thing]]:
+    """
+    A sequence in parts of at most so many.
+
+    >>> list(in_parts("abcde", 2))
+    ['ab', 'cd', 'e']
+    """
+    for start in range(0, len(things), most):
+        yield things[start : start + most]

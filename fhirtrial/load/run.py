@@ -1,0 +1,113 @@
+"""A whole load: sources in, a target filled, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+
+from fhirtrial import __version__
+from fhirtrial.errors import UsageError
+from fhirtrial.files import MappingFiles
+from fhirtrial.issue import Issue
+from fhirtrial.load.decision import Decision
+from fhirtrial.load.item import Item
+from fhirtrial.load.loader import Group, Loader, Options
+from fhirtrial.load.source import from_records, from_resources, holds_resources
+from fhirtrial.load.state import State
+from fhirtrial.load.summary import LoadSummary
+from fhirtrial.load.target import Target
+from fhirtrial.mapping.difference import Difference
+
+
+def load_all(
+    sources: Iterable[str],
+    target: Target,
+    *,
+    state: str | Path | None = None,
+    options: Options | None = None,
+    mappings: str | None = None,
+    contacts: bool = True,
+    input_format: str | None = None,
+    jobs: int = 1,
+    noticed: Callable[[Issue], object] = lambda _: None,
+    shown: Callable[[Item, Decision, Sequence[Difference]], object] | None = None,
+    progress: Callable[[LoadSummary], object] = lambda _: None,
+) -> LoadSummary:
+    """
+    Loads a registry's records, or FHIR resources that are made already, into a target: each once, a repeat nothing.
+
+    One record that cannot be read or loaded stops nothing: it is reported, and the rest goes on.
+
+    Args:
+        sources: as `convert_all` takes them (paths, ``-``), or FHIR as `read_resources` takes it; not both.
+        target: a `ServerTarget` or a `FolderTarget`; it is closed at the end.
+        state: the file that remembers what was written; None looks at everything on the target.
+        options: how to load; see there what is done if they are not given.
+        mappings: a folder of your own mapping files.
+        contacts: False leaves out the names, phones and e-mails of contacts.
+        input_format: as `read` takes it.
+        jobs: how many processes convert.
+        noticed: is called with each issue.
+        shown: is called with each resource that differs from what the target holds.
+        progress: is called from time to time.
+
+    Raises:
+        UsageError: an argument cannot be meant, or the state belongs to another target.
+        ServerError: the target cannot be reached any more: another run goes on where this one stopped.
+
+    """
+    given = list(sources)
+    options = options or Options()
+    if options.workers < 1:
+        raise UsageError(f"workers is {options.workers}; it must be at least 1")
+    made = [holds_resources(source) for source in given]
+    if any(made) and not all(made):
+        raise UsageError("some sources are FHIR already, some a registry's records: load them one after the other")
+    version = mapping_version(MappingFiles(Path(mappings) if mappings is not None else None))
+    memory = State(state, server=target.address, release=target.release, mapping=version)
+    try:
+        loader = Loader(target, memory, options, noticed=noticed, shown=shown, progress=progress)
+        refuse = refusing(loader.summary, noticed)
+        groups: Iterator[Group]
+        if any(made):
+            groups = from_resources(given, release=target.release, noticed=refuse)
+        else:
+            groups = from_records(
+                given,
+                release=target.release,
+                mappings=mappings,
+                contacts=contacts,
+                input_format=input_format,
+                jobs=jobs,
+                noticed=refuse,
+            )
+        loader.load(groups)
+        if not options.dry:
+            target.close()
+    finally:
+        memory.close()
+    return loader.summary
+
+
+def refusing(summary: LoadSummary, noticed: Callable[[Issue], object]) -> Callable[[Issue], object]:
+    """Counts what was noticed while reading, and hands it on; an error refuses a record."""
+
+    def notice(issue: Issue) -> None:
+        summary.refused += issue.severity == "error"
+        summary.note(issue)
+        noticed(issue)
+
+    return notice
+
+
+def mapping_version(files: MappingFiles) -> str:
+    """A name for what makes resources of records: this library's version, and all mapping files."""
+    digest = sha256(__version__.encode())
+    folders = ("", "ctgov", "releases")
+    listed = chain.from_iterable(files.names(folder) for folder in folders)
+    codes = (files.names(folder, ".json") for folder in ("ctgov/codes", "releases"))
+    for name in (*listed, *chain.from_iterable(codes)):
+        digest.update(files.read_bytes(name))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,109 @@
+"""What is loaded: a registry's records, converted, or FHIR resources that somebody has made already."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import orjson
+
+from fhirtrial.errors import UsageError
+from fhirtrial.issue import Issue
+from fhirtrial.load.item import Item, item_of
+from fhirtrial.load.loader import Group
+from fhirtrial.load.plan import in_order
+from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
+from fhirtrial.pipelines.jobs import Jobs
+from fhirtrial.readers import Seen, Source, find
+from fhirtrial.readers.fhir import read_resources
+from fhirtrial.readers.source import Limits, Piece
+from fhirtrial.releases.detect import release_of
+
+_PEEKED = 1 << 16
+_TOGETHER = 500
+"""How many resources that belong to no record are loaded together."""
+
+Refused = Callable[[Issue], object]
+
+
+def from_records(
+    sources: Iterable[Source],
+    *,
+    release: str,
+    mappings: str | None = None,
+    contacts: bool = True,
+    input_format: str | None = None,
+    jobs: int = 1,
+    noticed: Refused,
+) -> Iterator[Group]:
+    """
+    The studies that a registry's records become, one after the other; issues, refusals among them, are ``noticed``.
+
+    Raises MappingError and UsageError as `convert_all` does.
+    """
+    work = Converter(Options(mappings=mappings, contacts=contacts, release=release, repeat=True))
+    seen = Seen(work.mapper.mapping.schema)
+    found = (item for source in sources for item in find(source, input_format, Limits()))
+    with Jobs(work, jobs) as pool:
+        for chunk, results in pool.run(chunks(found)):
+            for piece, result in zip(chunk.found, results, strict=True):
+                issues = result.issues
+                if result.id and isinstance(piece, Piece) and (again := seen.repeated(result.id, piece.origin)):
+                    issues = (again,)
+                for issue in issues:
+                    noticed(issue)
+                if result.id and not any(issue.severity == "error" for issue in issues):
+                    place = str(piece.origin) if isinstance(piece, Piece) else ""
+                    yield Group(study=result.id, items=list(_items(result, place)), place=place)
+
+
+def _items(result: Converted, place: str) -> Iterator[Item]:
+    start = 0
+    for _, shared, size in result.lines:
+        text = result.text[start : start + size - 1]
+        start += size
+        yield item_of(text, study="" if shared else result.id, place=place)
+
+
+def from_resources(sources: Iterable[str], *, release: str, noticed: Refused) -> Iterator[Group]:
+    """
+    Resources that are FHIR already, in the order of their references; all of them are held in memory.
+
+    Raises UsageError if one of them is for another release than the target takes.
+    """
+    items = []
+    for source in sources:
+        for found in read_resources(source, refused=noticed):
+            shown = release_of(found.resource)
+            if shown is not None and (shown == "R5") != (release == "R5"):
+                name = f"{found.resource['resourceType']}/{found.resource.get('id', '?')}"
+                hint = f"fhirtrial release … --to {release} makes {release} of it"
+                raise UsageError(f"{found.origin}: {name} is {shown}, the target takes {release}; {hint}")
+            items.append(item_of(orjson.dumps(found.resource), place=str(found.origin)))
+    ordered = in_order({item.reference: item for item in items}.values())
+    for start in range(0, len(ordered), _TOGETHER):
+        yield Group(study="", items=ordered[start : start + _TOGETHER])
+
+
+def holds_resources(source: str) -> bool:
+    """Whether a source holds FHIR resources, not a registry's records: by the first bytes of its first file."""
+    if source == "-":
+        peek = getattr(sys.stdin.buffer, "peek", None)
+        return peek is not None and b'"resourceType"' in peek(_PEEKED)
+    path = Path(source)
+    files = chain(sorted(path.rglob("*"))) if path.is_dir() else iter([path])
+    for file in files:
+        if not file.is_file() or file.name.startswith("."):
+            continue
+        try:
+            with file.open("rb") as opened:
+                start = opened.read(2)
+            with gzip.open(file) if start == b"\x1f\x8b" else file.open("rb") as readable:
+                return b'"resourceType"' in readable.read(_PEEKED)
+        except OSError as error:
+            raise UsageError(f"{os.fspath(file)}: cannot be read: {error.strerror or error}") from error
+    return False

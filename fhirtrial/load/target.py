@@ -1,0 +1,99 @@
+"""Where resources are loaded into, as the loader sees it: a server, or a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from fhirtrial.errors import FhirtrialError
+from fhirtrial.load.item import Identity, Item
+from fhirtrial.load.plan import Limits
+
+Way = Literal["create", "update"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A resource as the target holds it: its id and version there, and its content."""
+
+    id: str
+    version: str
+    resource: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """
+    One resource to write.
+
+    ``text`` is the item's, its references and id as they are on the target. ``create`` makes it under its id unless its
+    identity is there meanwhile; ``update`` exchanges the resource ``id``, if that is still in ``version`` (empty: in
+    whichever).
+    """
+
+    item: Item
+    way: Way
+    text: bytes
+    id: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one write: the id and version on the target, and whether the target changed anything."""
+
+    item: Item
+    outcome: Literal["created", "updated", "unchanged"]
+    id: str
+    version: str
+
+
+class RefusedBundleError(FhirtrialError):
+    """
+    A target that took nothing of a bundle, because of what is in it.
+
+    ``place`` is the entry at fault where the target says so; ``too_large`` that the bundle has too many bytes or
+    entries; ``changed`` that a resource is not in the version, or under the id, that was expected.
+    """
+
+    def __init__(
+        self, message: str, *, place: int | None = None, too_large: bool = False, changed: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.place = place
+        self.too_large = too_large
+        self.changed = changed
+
+
+class Target(Protocol):
+    """
+    Takes resources in, and says what it holds.
+
+    Its methods are called from several threads at once. They raise ServerError where the target cannot be reached, or
+    does not want us.
+    """
+
+    @property
+    def address(self) -> str:
+        """What the target is called: the base of its addresses."""
+
+    @property
+    def release(self) -> str:
+        """The release of FHIR that it takes."""
+
+    @property
+    def limits(self) -> Limits:
+        """The most that one bundle may hold."""
+
+    def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
+        """All that the target holds under identities of one type; those that it does not hold are left out."""
+
+    def write(self, writes: Sequence[Write]) -> list[Result]:
+        """Writes a bundle, all of it or nothing. Raises RefusedBundleError if the target took nothing."""
+
+    def delete(self, kind: str, identity: str, version: str) -> bool:
+        """Deletes a resource if it is still in that version; False if it is not, or is referred to."""
+
+    def close(self) -> None:
+        """Completes what was written."""

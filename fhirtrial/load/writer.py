@@ -1,0 +1,125 @@
+"""Writing bundles: what a target refuses is narrowed down to the entry at fault, and the rest goes through."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fhirtrial.load.decision import Decision
+from fhirtrial.load.item import Item, with_id, with_references
+from fhirtrial.load.pace import Pace
+from fhirtrial.load.state import State, Written
+from fhirtrial.load.summary import LoadSummary
+from fhirtrial.load.target import RefusedBundleError, Result, Target, Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an item: ``result``, or why it could not be written; ``changed``: it is to be decided again."""
+
+    item: Item
+    result: Result | None = None
+    why: str = ""
+    changed: bool = False
+
+
+class Writer:
+    """
+    Writes chains of bundles; may be called from several threads.
+
+    ``addresses`` says of items that live under another id than ours, by our reference, where they are.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        state: State,
+        pace: Pace,
+        summary: LoadSummary,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.target = target
+        self.state = state
+        self.pace = pace
+        self.summary = summary
+        self.addresses: dict[str, str] = {}
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def text(self, item: Item) -> bytes:
+        """An item's text with the references of the target."""
+        if not self.addresses:
+            return item.text
+        other = {name: self.addresses[name] for name in item.references if name in self.addresses}
+        return with_references(item.text, other)
+
+    def prepared(self, item: Item, decision: Decision) -> Write:
+        """The write that carries out a decision."""
+        text, held = self.text(item), decision.held
+        if held is None:
+            return Write(item=item, way="create", text=text, id=item.id)
+        if held.id != item.id:
+            text = with_id(text, held.id)
+        return Write(item=item, way="update", text=text, id=held.id, version=held.version)
+
+    def chain(self, bundles: Sequence[Sequence[Item]], decisions: Mapping[str, Decision]) -> list[Outcome]:
+        """What became of a chain of bundles, written one after the other."""
+        outcomes: list[Outcome] = []
+        failed: set[str] = set()
+        for bundle in bundles:
+            ready = []
+            for item in bundle:
+                lost = next((name for name in item.references if name in failed), None)
+                if lost is None:
+                    ready.append(item)
+                else:
+                    outcomes.append(Outcome(item=item, why=f"it refers to {lost}, which could not be written"))
+                    failed.add(item.reference)
+            for outcome in self.bundle([self.prepared(item, decisions[item.reference]) for item in ready]):
+                outcomes.append(outcome)
+                if outcome.result is None:
+                    failed.add(outcome.item.reference)
+        return outcomes
+
+    def bundle(self, writes: Sequence[Write]) -> list[Outcome]:
+        """What became of one bundle: of all of it, or, where the target refuses it, of its parts."""
+        if not writes:
+            return []
+        begun = self._clock()
+        try:
+            results = self.target.write(writes)
+        except RefusedBundleError as error:
+            if error.too_large:
+                self.pace.too_large(len(writes), sum(len(each.text) for each in writes))
+            if len(writes) == 1:
+                return [Outcome(item=writes[0].item, why=str(error), changed=error.changed)]
+            return [outcome for part in parts(writes, error) for outcome in self.bundle(part)]
+        took = self._clock() - begun
+        self.pace.took(took, len(writes))
+        # Remembered before the next bundle is sent: a run may stop at any moment.
+        self.state.put({result.item.identity: self.written(result) for result in results})
+        with self._lock:
+            self.summary.took(took, len(writes))
+        return [Outcome(item=result.item, result=result) for result in results]
+
+    def written(self, result: Result) -> Written:
+        """What is remembered of a write."""
+        known = self.state.get(result.item.identity)
+        created = result.outcome == "created" or (known is not None and known.created)
+        return Written(result.item.digest, result.id, result.version, created)
+
+
+def parts(writes: Sequence[Write], error: RefusedBundleError) -> list[Sequence[Write]]:
+    """
+    A refused bundle in parts, in its order.
+
+    Around the entry at fault where the target has named it: those before it, itself, those after it; else two halves.
+    """
+    if error.place is not None and not error.too_large and error.place < len(writes):
+        place = error.place
+        return [part for part in (writes[:place], writes[place : place + 1], writes[place + 1 :]) if part]
+    middle = (len(writes) + 1) // 2
+    return [writes[:middle], writes[middle:]]
