@@ -1,5 +1,5 @@
 """
-Judges what all shared records become, in each release: ``python -m tests.validator [R4] [R4B] [R5]``.
+Judges what all golden and shared records become, and our own definitions, in each release: ``python -m tests.validator [R4] [R4B] [R5]``.
 
 Prints a table for each release; exits with 1 if anything is wrong, or if an entry of ``warnings.yaml`` is met no more.
 """
@@ -11,6 +11,7 @@ import time
 from collections import Counter
 
 from . import controls
+from .definitions import published
 from .judgement import judge, lacking, validator
 from .sample import RELEASES, everything, resources
 from .warnings import Harmless, harmless
@@ -40,7 +41,7 @@ def main(releases: list[str]) -> int:
 
 def _release(release: str) -> tuple[bool, Counter[Harmless]]:
     """Judges a release and prints its table; whether anything was wrong, and the warnings."""
-    found = resources(everything(), release)
+    found = resources(everything(), release) | published(release)
     with validator(release) as running:
         misjudged = list(controls.misjudged(running))
         started = time.monotonic()

@@ -42,6 +42,19 @@ def of_ours(release: str, folder: Path) -> Path:
     return package
 
 
+def published(release: str) -> dict[str, dict[str, Any]]:
+    """
+    Our own definitions by reference, to be judged as resources themselves.
+
+    Without the StructureDefinitions: HAPI asks the network for a package to judge those. They are parsed strictly, and
+    each gets its snapshot, when the package is loaded.
+    """
+    made = definitions_for(release).resources
+    return {
+        f"{each['resourceType']}/{each['id']}": each for each in made if each["resourceType"] != "StructureDefinition"
+    }
+
+
 def _written(resources: list[dict[str, Any]], folder: Path) -> Path:
     folder.mkdir(parents=True)
     for resource in resources:
