@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint bench package clean
+.PHONY: demo test conformance lint bench package clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py out/demo
@@ -12,6 +12,9 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python tests/check_package.py
+
+conformance: $(VENV)/.test
+	$(BIN)/python -m tests.validator
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -196,8 +196,13 @@ KNOWN = {f"{each['resourceType']}/{each['id']}": each for each in GOOD.values() 
 
 
 def changed(name: str, changes: dict[str, Any]) -> Json:
-    """A good resource with values set or removed at paths like ``entry[0].request``."""
-    resource = copy.deepcopy(GOOD[name])
+    """A good resource with changes."""
+    return with_changes(GOOD[name], changes)
+
+
+def with_changes(good: Json, changes: dict[str, Any]) -> Json:
+    """A copy of a resource with values set or removed at paths like ``entry[0].request``."""
+    resource = copy.deepcopy(good)
     for path, value in changes.items():
         steps = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
         node: Any = resource

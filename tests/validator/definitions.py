@@ -1,0 +1,62 @@
+"""The definitions that the validator knows: the release's own are in it, these come besides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from fhirtrial.publish.publication import definitions_for
+from tests.records import SHARED
+
+from .build import classpath
+from .stand_ins import stand_ins
+
+HL7 = SHARED.parents[2] / "fhir"
+"""HL7's definitions that no release contains: its extension pack, its terminology, its cross-version extensions."""
+
+
+def lacking(release: str) -> str:
+    """What is missing to judge a release; empty if nothing. What R5 needs of HL7 is in HAPI's own packages as well."""
+    if release == "R5" or HL7.is_dir():
+        return ""
+    return "HL7's cross-version extensions are not beside the checkout"
+
+
+def of_hl7(release: str, folder: Path) -> list[Path]:
+    """Folders of HL7's definitions for a release; what is made for it is written into the given one."""
+    if not HL7.is_dir():
+        return []
+    found = [HL7 / "extensions", HL7 / "tho"]
+    if release != "R5":
+        extensions = HL7 / "xver-r5.r4"
+        found += [extensions, _written(stand_ins(extensions, release, classpath()), folder / "stand-ins")]
+    return found
+
+
+def of_ours(release: str, folder: Path) -> Path:
+    """Our own definitions for a release, as the FHIR package that is published; written into a folder."""
+    package = folder / f"fhirtrial.{release.lower()}.tgz"
+    package.write_bytes(definitions_for(release).package())
+    return package
+
+
+def published(release: str) -> dict[str, dict[str, Any]]:
+    """
+    Our own definitions by reference, to be judged as resources themselves.
+
+    Without the StructureDefinitions: HAPI asks the network for a package to judge those. They are parsed strictly, and
+    each gets its snapshot, when the package is loaded.
+    """
+    made = definitions_for(release).resources
+    return {
+        f"{each['resourceType']}/{each['id']}": each for each in made if each["resourceType"] != "StructureDefinition"
+    }
+
+
+def _written(resources: list[dict[str, Any]], folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for resource in resources:
+        (folder / f"{resource['resourceType']}-{resource['id']}.json").write_bytes(orjson.dumps(resource))
+    return folder
