@@ -19,20 +19,6 @@ Up: TypeAlias = Callable[[Any, Json, Json, Run], None]
 FromExtension: TypeAlias = Callable[[Json, Json, Run], None]
 """Of an extension: itself, the R5 object in the making, the run."""
 
-R5_ONLY = frozenset(
-    f"value{name}"
-    for name in (
-        "CodeableReference",
-        "Integer64",
-        "Availability",
-        "ExtendedContactDetail",
-        "VirtualServiceDetail",
-        "MonetaryComponent",
-        "RatioRange",
-    )
-)
-"""Values of extensions that R4 has no type for: https://hl7.org/fhir/R5/datatypes.html"""
-
 
 class Copying(Protocol):
     """A native element that is made besides, for plain readers of the other release, and compared on the way back."""
@@ -82,8 +68,8 @@ class Block:
 
     @property
     def changes_up(self) -> bool:
-        """The same on the way up."""
-        return bool(self.copies or self.up_rows or self.extension_rows or self.unknown) or not self.finished
+        """The same on the way up: where extensions are looked into on one way, they are on the other."""
+        return self.changes_down or bool(self.up_rows or self.extension_rows or self.unknown)
 
     def passes(self, text: bytes) -> bool:
         """
@@ -95,7 +81,7 @@ class Block:
         if self.copies:
             return False
         if self._triggers is None:
-            names = [f'"{name}":' for name in (*self.down_rows, *R5_ONLY, "valueAttachment") if name != "extension"]
+            names = [f'"{name}":' for name in self.down_rows if name != "extension"]
             self._triggers = tuple(name.encode() for name in (*names, *self.systems[0].to))
         return not any(trigger in text for trigger in self._triggers)
 
@@ -155,21 +141,8 @@ class Block:
         row(extension, out, run)
         return True
 
-    def _extensions(self, value: Any, out: Json, _: list[Json], source: Json, run: Run) -> None:  # noqa: ARG002
-        kept = [each for each in value if not _is_r5_only(each)]
-        if len(kept) < len(value):
-            lost = ", ".join(str(each.get("url")) for each in value if _is_r5_only(each))
-            message = f"the value has a type that R4 lacks: {lost}"
-            run.say("warning", "no-r4-form", message, f"{self.path}.extension")
-        if kept:
-            out["extension"] = self.systems[0].extensions(kept)
-
-
-def _is_r5_only(extension: Json) -> bool:
-    """Whether an extension, or a part of it, has a value that R4 has no type for, or writes otherwise."""
-    if not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ()):
-        return True
-    return any(_is_r5_only(part) for part in extension.get("extension", ()))
+    def _extensions(self, value: Any, out: Json, *_: Any) -> None:
+        out["extension"] = self.systems[0].extensions(value)
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

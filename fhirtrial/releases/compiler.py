@@ -20,6 +20,7 @@ from fhirtrial.releases.pairs import PAIRS
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Row, Table
+from fhirtrial.releases.values import ExtensionValues
 
 PASSED_BY = frozenset(
     {"id", "extension", "modifierExtension", "contained", "meta", "implicitRules", "language", "text"}
@@ -44,10 +45,12 @@ class Compiler:
         self.files = files
         self.systems = both_ways(table.systems)
         self.blocks: dict[tuple[str, str], Block] = {}
+        self.values = ExtensionValues(lacking=frozenset(), blocks={})
 
     def compiled(self, resources: tuple[str, ...]) -> Mapping[str, Block]:
         """The block of each type of resource."""
         made = {name: self.block(name, name) for name in resources}
+        self.values = self.extension_values()
         used = {name for name, _ in self.blocks} | {
             row.inside for rows in self.table.rows.values() for row in rows.values()
         }
@@ -56,6 +59,16 @@ class Compiler:
                 hint = nearest(name, self.blocks_by_name()) or "no resource holds it"
                 raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
         return made
+
+    def extension_values(self) -> ExtensionValues:
+        """The values of extensions that the other release lacks, and those of a type that changes."""
+        forms = [each for each in self.r5.elements("Extension").values() if each.choice]
+        known = [form for form in forms if self.other.element("Extension", form.name) is not None]
+        changed = [form for form in known if self.inner(form.type, form.type)[0] is not None]
+        return ExtensionValues(
+            lacking=frozenset(form.name for form in forms if form not in known),
+            blocks={form.name: self.blocks[form.type, form.type] for form in changed},
+        )
 
     def blocks_by_name(self) -> set[str]:
         """The names of all R5 types that were reached."""
@@ -100,7 +113,7 @@ class Compiler:
         elif row.dissolve:
             native_rows.add_dissolved(block, general, self.block(first.type, other_type, required=False))
         elif row.call:
-            self.called(block, row)
+            self.called(block, first, row, other_type)
         elif row.split:
             codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
         elif row.plain:
@@ -285,12 +298,15 @@ class Compiler:
                 row, f"{element.path}: the other release has neither a concept nor a reference {name}", block
             )
 
-    def called(self, block: Block, row: Row) -> None:
+    def called(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A pair of functions."""
         if row.call not in PAIRS:
             hint = nearest(row.call, PAIRS) or f"known: {', '.join(PAIRS)}"
             raise self.error(row, f"no pair of functions is called {row.call!r}; {hint}")
-        PAIRS[row.call](block, row, self.table)
+        target = self.other.element(other_type, element.name)
+        both = target is None or target.type == element.type
+        inner = self.inner(element.type, element.type) if both else (None, None)
+        PAIRS[row.call](block, row, self.table, inner)
 
     # ------------------------------------------------------------ checks
 

@@ -110,14 +110,18 @@ def taken_apart(source: Json, parts: Parts, block: Block, run: Run, where: str) 
             if name == "extension":
                 made += block.systems[0].extensions(value)
             elif name.startswith("_") and (beside := parts.parts.get(name[1:])) is not None:
-                if name[1:] not in source and isinstance(beside, Value):
+                if isinstance(beside, Value) and beside.many:
+                    message = "what stands beside an entry of a list has no place"
+                    run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
+                elif name[1:] not in source and isinstance(beside, Value):
                     made.append({"url": name[1:], f"_{beside.member}": value})
             elif name != "id":
                 message = "an extension cannot hold this part"
                 run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
         elif isinstance(part, Parts):
             for each in value if part.many else (value,):
-                made.append({"url": name, "extension": taken_apart(each, part, block, run, f"{where}.{name}")})
+                inner: Json = {"url": name, "extension": taken_apart(each, part, block, run, f"{where}.{name}")}
+                made.append({**inner, "id": each["id"]} if "id" in each else inner)
         elif part.many:
             made += [{"url": name, part.member: each if part.down is None else part.down(each, run)} for each in value]
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from fhirtrial.definitions import Definitions
-from fhirtrial.errors import UsageError
+from fhirtrial.errors import InputError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, nearest
 from fhirtrial.releases.block import Block
@@ -16,6 +18,7 @@ from fhirtrial.releases.cross_version import CrossVersion
 from fhirtrial.releases.patches import Patches
 from fhirtrial.releases.run import Find, Run, nothing_at_hand
 from fhirtrial.releases.table import Table, load_table
+from fhirtrial.releases.values import ExtensionValues
 from fhirtrial.resources import Resource
 
 ReleaseName = Literal["R4", "R4B", "R5"]
@@ -55,6 +58,7 @@ class _Compiled:
     table: Table
     blocks: dict[str, Block]
     patches: Patches
+    values: ExtensionValues
 
 
 class Release:
@@ -97,9 +101,11 @@ class Release:
         if self._compiled is None:
             return True
         block = self._compiled.blocks.get(resource_type)
-        return block is not None and block.passes(text)
+        return block is not None and block.passes(text) and self._compiled.values.passes(text)
 
-    def down(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
+    def down(
+        self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False, text: bytes | None = None
+    ) -> Released:
         """
         An R5 resource in this release. The given one is not changed.
 
@@ -107,16 +113,22 @@ class Release:
             resource: an R5 resource, also with contained ones.
             find: gives the R5 resources that it refers to, by reference: contacts and arms are looked up there.
             check: goes back at once; what would be lost is kept in our extension ``release-difference``.
+            text: the resource's JSON, if it is at hand: it may save a look into all that is in it.
+
+        Raises InputError if the resource is not FHIR-shaped.
 
         """
         if self._compiled is None:
             return Released(resource, ())
         run = Run(find, _name(resource))
-        made = self._step(resource, run, down=True)
-        if check:
-            again = self._step(made, Run(find), down=False)
-            if again != resource:
-                made = self._compiled.patches.kept(resource, again, made, run)
+        with _fhir_shaped(run.name):
+            made = self._step(resource, run, down=True)
+            if text is None or not self._compiled.values.passes(text):
+                made = self._compiled.values.left_out(made, run)
+            if check:
+                again = self._step(made, Run(find), down=False)
+                if again != resource:
+                    made = self._compiled.patches.kept(resource, again, made, run)
         return Released(made, tuple(run.issues))
 
     def up(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
@@ -128,12 +140,15 @@ class Release:
             find: gives the resources that it refers to, in R5.
             check: makes this release's form of it again; what does not come back is an issue.
 
+        Raises InputError if the resource is not FHIR-shaped.
+
         """
         if self._compiled is None:
             return Released(resource, ())
         run = Run(find, _name(resource))
-        plain, patches = self._compiled.patches.taken_off(resource)
-        made = self._compiled.patches.put_back(self._step(plain, run, down=False), patches, run)
+        with _fhir_shaped(run.name):
+            plain, patches = self._compiled.patches.taken_off(resource)
+            made = self._compiled.patches.put_back(self._step(plain, run, down=False), patches, run)
         if check:
             again = self.down(made, find=find, check=True).resource
             self._compiled.patches.compare(resource, again, run)
@@ -160,6 +175,16 @@ class Release:
         return block.down(resource, run) if down else block.up(resource, run)
 
 
+@contextmanager
+def _fhir_shaped(name: str) -> Iterator[None]:
+    """Where a member has not the form that FHIR gives it, the rows stumble: the resource is refused."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        message = f"the resource is not FHIR-shaped: {error}"
+        raise InputError(Issue(severity="error", code="not-fhir-shaped", message=message, path=name)) from error
+
+
 def _name(resource: Resource) -> str:
     """How a resource is called in issues."""
     kind, identity = resource.get("resourceType"), resource.get("id")
@@ -176,5 +201,6 @@ def _compiled(files: MappingFiles, name: str) -> _Compiled:
         table = load_table(files, "r4")
         other = Definitions.load(files, name.lower())
         compiler = Compiler(table, Definitions.load(files), other, CrossVersion(files, table.official), files)
-        _LOADED[key] = _Compiled(table, dict(compiler.compiled(COVERED)), Patches(table))
+        blocks = dict(compiler.compiled(COVERED))
+        _LOADED[key] = _Compiled(table, blocks, Patches(table), compiler.values)
     return _LOADED[key]
