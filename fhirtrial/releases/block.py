@@ -112,7 +112,7 @@ class Block:
             not self.copies
             and "extension" not in source
             and rows.keys().isdisjoint(source)
-            and self.unknown.keys().isdisjoint(source)
+            and self.unknown.keys().isdisjoint(name.removeprefix("_") for name in source)
         ):
             return source
         out: Json = {}
@@ -125,8 +125,8 @@ class Block:
             row = rows.get(name)
             if row is not None:
                 row(value, out, source, run)
-            elif name in self.unknown:
-                message = f"R5 has no {self.unknown[name]}, and nothing official to hold it: left out"
+            elif (plain := name.removeprefix("_")) in self.unknown:
+                message = f"R5 has no {self.unknown[plain]}, and nothing official to hold it: left out"
                 run.say("warning", "not-carried", message, f"{self.path}.{name}")
             else:
                 out[name] = value

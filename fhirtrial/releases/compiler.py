@@ -276,6 +276,7 @@ class Compiler:
             row.extension,
             member,
             native=target.codes - lost,
+            known=element.codes,
             nearest=row.nearest,
             required=target.min > 0,
             line=row.line,

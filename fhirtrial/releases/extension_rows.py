@@ -189,6 +189,7 @@ def add_beside(
     member: str,
     *,
     native: frozenset[str],
+    known: frozenset[str],
     nearest: Mapping[str, str] | None,
     required: bool,
     line: str,
@@ -197,9 +198,12 @@ def add_beside(
     A code that stands in an extension on the element itself.
 
     Codes of ``native`` pass as they are; of the others ``nearest`` says which code is true of them. Where ``nearest``
-    is None, the other release means something else by the element, and no code passes.
+    is None, the other release means something else by the element, and no code passes. ``known`` are R5's codes: of the
+    other release's own ones those stand for another that are the nearest to it alone.
     """
     below = f"_{name}"
+    alone = {there: here for here, there in (nearest or {}).items() if there not in known}
+    back = {there: here for there, here in alone.items() if list((nearest or {}).values()).count(there) == 1}
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         beside = source.get(below)
@@ -219,9 +223,20 @@ def add_beside(
         if name not in source:
             out[below] = given
 
-    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+    def of_r5(given: Any, run: Run) -> Any:
+        if given in known:
+            return given
+        if given in back:
+            message = f"R5 has no code {given!r}: {back[given]!r} is what it stands for"
+            run.say("information", "inexact-code", message, f"{block.path}.{name}", line)
+            return back[given]
+        message = f"R5 has no code {given!r}: kept as it is, and R5 servers refuse the resource"
+        run.say("warning", "no-r5-code", message, f"{block.path}.{name}", line)
+        return given
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:
         if nearest is not None and extension_of(source.get(below), url) is None:
-            out[name] = given
+            out[name] = of_r5(given, run)
 
     def up_below(given: Any, out: Json, source: Json, run: Run) -> None:
         extension = extension_of(given, url)
@@ -232,7 +247,7 @@ def add_beside(
         if nearest is not None and now is not None and nearest.get(str(code)) != now:
             message = f"{now!r} does not stand for {code!r}, which the extension says: the element wins"
             run.say("warning", "conflict", message, f"{block.path}.{name}", line)
-            code = now
+            code = of_r5(now, run)
         if code is not None:
             out[name] = code
         rest = without_extension(given, url)

@@ -106,7 +106,13 @@ def add_dissolved(block: Block, name: str, inner: Block) -> None:
 
 
 def add_nowhere(block: Block, names: list[str], why: str, line: str) -> None:
-    """Elements that no official place holds."""
+    """Elements that no official place holds; what the other release has under the same name is something else."""
+
+    def up_of(name: str) -> Callable[[Any, Json, Json, Run], None]:
+        def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+            run.say("warning", "not-carried", f"left out: {why}", f"{block.path}.{name}", line)
+
+        return up
 
     def down_of(name: str) -> Callable[[Any, Json, list[Json], Json, Run], None]:
         def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
@@ -117,6 +123,7 @@ def add_nowhere(block: Block, names: list[str], why: str, line: str) -> None:
     for name in names:
         block.down_rows[name] = down_of(name)
         block.down_rows[f"_{name}"] = lambda *_: None
+        block.up_rows[name] = block.up_rows[f"_{name}"] = up_of(name)
 
 
 def add_codes(block: Block, name: str, native: frozenset[str], nearest: Mapping[str, str], line: str) -> None:

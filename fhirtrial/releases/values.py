@@ -8,7 +8,6 @@ from typing import Any
 from fhirtrial.releases.block import Block, Json
 from fhirtrial.releases.run import Run
 
-
 _EMPTY: tuple[Any, ...] = ({}, [])
 
 
