@@ -114,7 +114,7 @@ class Resources:
                 continue
             choices.add(element.choice)
             self.member(draw, made, element, depth)
-        if depth and type_name not in ("Extension",) and draw(st.integers(0, 9)) == 0:
+        if depth and type_name != "Extension" and draw(st.integers(0, 9)) == 0:
             made["id"] = "e1"
         if draw(st.integers(0, 5)) == 0 and depth < DEPTH and type_name != "Extension":
             made["extension"] = [self.extension(draw, depth) for _ in range(draw(st.integers(1, 2)))]

@@ -117,7 +117,7 @@ class Compiler:
         elif row.split:
             codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
         elif row.plain:
-            members = {each.name: value_name(each.type) for each in forms}
+            members = {each.name: (value_name(each.type), *self.inner(each.type, each.type)) for each in forms}
             plain = next(each.name for each in forms if each.type == row.plain)
             native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), plain, row.extension)
         elif row.beside:

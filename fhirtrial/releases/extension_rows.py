@@ -198,12 +198,11 @@ def add_beside(
     A code that stands in an extension on the element itself.
 
     Codes of ``native`` pass as they are; of the others ``nearest`` says which code is true of them. Where ``nearest``
-    is None, the other release means something else by the element, and no code passes. ``known`` are R5's codes: of the
-    other release's own ones those stand for another that are the nearest to it alone.
+    is None, the other release means something else by the element, and no code passes. ``known`` are R5's codes: what
+    the other release writes with a hyphen more (``related-person``) becomes R5's spelling again.
     """
     below = f"_{name}"
-    alone = {there: here for here, there in (nearest or {}).items() if there not in known}
-    back = {there: here for there, here in alone.items() if list((nearest or {}).values()).count(there) == 1}
+    spelt = {there: here for here, there in (nearest or {}).items() if there.replace("-", "") == here}
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         beside = source.get(below)
@@ -226,10 +225,8 @@ def add_beside(
     def of_r5(given: Any, run: Run) -> Any:
         if given in known:
             return given
-        if given in back:
-            message = f"R5 has no code {given!r}: {back[given]!r} is what it stands for"
-            run.say("information", "inexact-code", message, f"{block.path}.{name}", line)
-            return back[given]
+        if given in spelt:
+            return spelt[given]
         message = f"R5 has no code {given!r}: kept as it is, and R5 servers refuse the resource"
         run.say("warning", "no-r5-code", message, f"{block.path}.{name}", line)
         return given

@@ -23,16 +23,39 @@ _AS_TEXT = {"extension": [{"url": ABSENT, "valueCode": "as-text"}]}
 
 
 def add_size(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001
-    """Attachment.size: text in R5 (integer64), a number in R4; what is larger than R4 can say has no place there."""
+    """
+    Attachment.size: text in R5 (integer64), a number in R4; HL7's extension on it holds what R4's number cannot say.
+
+    https://hl7.org/fhir/R4/datatypes.html#unsignedInt
+    """
+    url = f"{table.official}Attachment.size"
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        if str(given).isdecimal() and int(given) < LARGEST:
-            out["size"] = int(given)
+        text = str(given)
+        if text.isdecimal() and text == str(int(text)) and int(text) < LARGEST:
+            out["size"] = int(text)
         else:
-            run.say("warning", "no-r4-form", f"{given} is more than R4 can say", f"{block.path}.size", row.line)
+            out["_size"] = with_extension(source.get("_size"), {"url": url, "valueString": text})
 
-    block.down_rows |= {"size": down, "_size": left_out(block, "_size", row)}
-    block.up_rows |= {"size": lambda given, out, *_: out.__setitem__("size", str(given)), "_size": _passed_by}
+    def down_beside(given: Any, out: Json, *_: Any) -> None:
+        out.setdefault("_size", given)
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:
+        kept = extension_of(source.get("_size"), url)
+        if kept is not None:
+            message = f"{given} wins over {kept.get('valueString')}, which the extension says"
+            run.say("warning", "conflict", message, f"{block.path}.size", row.line)
+        out["size"] = str(given)
+
+    def up_beside(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        kept = extension_of(given, url)
+        if kept is not None and "size" not in source:
+            out["size"] = kept.get("valueString")
+        if rest := without_extension(given, url):
+            out["_size"] = rest
+
+    block.down_rows |= {"size": down, "_size": down_beside}
+    block.up_rows |= {"size": up, "_size": up_beside}
 
 
 def add_dosage(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001

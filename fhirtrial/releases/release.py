@@ -18,7 +18,7 @@ from fhirtrial.releases.cross_version import CrossVersion
 from fhirtrial.releases.patches import Patches
 from fhirtrial.releases.run import Find, Run, nothing_at_hand
 from fhirtrial.releases.table import Table, load_table
-from fhirtrial.releases.values import ExtensionValues
+from fhirtrial.releases.values import ExtensionValues, tidy
 from fhirtrial.resources import Resource
 
 ReleaseName = Literal["R4", "R4B", "R5"]
@@ -41,6 +41,9 @@ COVERED = (
 )
 """The types of resources that have another form in another release."""
 
+
+LEFT_OUT = ("warning", "no-r4-form")
+"""Severity and code of the issues about what has no place in the other release."""
 
 FOLLOWED = frozenset({"Practitioner", "PractitionerRole"})
 """The types of resources that a registry record's others are looked up in: contacts have their phones there."""
@@ -126,6 +129,8 @@ class Release:
             if text is None or not self._compiled.values.passes(text):
                 made = self._compiled.values.left_out(made, run)
             if check:
+                # What the rows leave out is kept, and said there.
+                run.issues = [issue for issue in run.issues if (issue.severity, issue.code) != LEFT_OUT]
                 again = self._step(made, Run(find), down=False)
                 if again != resource:
                     made = self._compiled.patches.kept(resource, again, made, run)
@@ -148,7 +153,10 @@ class Release:
         run = Run(find, _name(resource))
         with _fhir_shaped(run.name):
             plain, patches = self._compiled.patches.taken_off(resource)
-            made = self._compiled.patches.put_back(self._step(plain, run, down=False), patches, run)
+            made = self._step(plain, run, down=False)
+            if any(issue.code == "not-carried" for issue in run.issues):
+                made = tidy(made)
+            made = self._compiled.patches.put_back(made, patches, run)
         if check:
             again = self.down(made, find=find, check=True).resource
             self._compiled.patches.compare(resource, again, run)

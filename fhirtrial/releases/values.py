@@ -55,6 +55,12 @@ class ExtensionValues:
         return any(self._cannot_stay(part) for part in parts if ":" not in str(part.get("url")))
 
 
+def tidy(resource: Json) -> Json:
+    """A resource without objects that hold nothing any more."""
+    made: Json = _without(resource, "", lambda *_: False)
+    return made
+
+
 def _without(node: Any, path: str, lost: Callable[[Json, str], bool]) -> Any:
     """A tree without the extensions that are lost, and without objects that hold nothing any more."""
     if isinstance(node, list):

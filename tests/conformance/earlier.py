@@ -18,6 +18,7 @@ from typing import Any
 
 from .primitives import checks
 from .scope import ABSOLUTE, LITERAL, OPEN
+from .structure import PRIMITIVES
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "mappings" / "fhir"
@@ -33,7 +34,8 @@ class Facts:
         read: Json = json.loads((FOLDER / f"{release.lower()}.json").read_bytes())
         self.types: dict[str, Json] = read["types"]
         self.value_sets: dict[str, Any] = read["valueSets"]
-        self.primitives = checks(self.types)
+        # R4's pattern for text means white space as Java does: R5's says it better.
+        self.primitives = checks(self.types) | {name: PRIMITIVES[name] for name in ("string", "markdown")}
         self.elements = cache(self._elements)
 
     def _elements(self, type_name: str) -> dict[str, Json]:
@@ -87,8 +89,7 @@ class _Check:
             element, kind, line = known[plain]
             if name == plain or plain not in node:
                 choices[element] += 1
-            where = f"{type_name if '.' in type_name or is_resource else type_name}.{element}"
-            self.values(value, name, kind, line, f"{path}.{name}", where)
+            self.values(value, name, kind, line, f"{path}.{name}", f"{type_name}.{element}")
         for element, line in self.facts.elements(type_name).items():
             if line["min"] and not choices[element]:
                 self.say(f"{path}.{element}", "cardinality", "required, and missing")
