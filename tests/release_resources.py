@@ -101,7 +101,9 @@ class Resources:
         elements = self.definitions.elements(type_name)
         made: Json = {}
         chosen = [draw(st.sampled_from(forms)) for forms in must]
-        if may and depth < DEPTH:
+        if may and depth == 0 and draw(st.integers(0, 5)) == 0:
+            chosen += draw(st.permutations(may))  # all at once, of each choice a form by chance
+        elif may and depth < DEPTH:
             most = 8 if depth == 0 else 3
             chosen += draw(st.lists(st.sampled_from(may), min_size=0 if chosen else 1, max_size=most, unique=True))
         elif not chosen and may:
@@ -114,6 +116,8 @@ class Resources:
                 continue
             choices.add(element.choice)
             self.member(draw, made, element, depth)
+        if "comparator" in elements:
+            made.setdefault("value", 1)  # alone, R5's further comparator leaves nothing to R4
         if depth and type_name != "Extension" and draw(st.integers(0, 9)) == 0:
             made["id"] = "e1"
         if draw(st.integers(0, 5)) == 0 and depth < DEPTH and type_name != "Extension":

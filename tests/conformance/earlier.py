@@ -89,7 +89,8 @@ class _Check:
             element, kind, line = known[plain]
             if name == plain or plain not in node:
                 choices[element] += 1
-            if name != plain and plain not in node and line.get("binding", {}).get("strength") == "required":
+            bound = line.get("binding", {}).get("strength") == "required"
+            if name != plain and plain not in node and bound and line["min"]:
                 self.say(f"{path}.{plain}", "binding", "a code is required, an extension cannot replace it")
             self.values(value, name, kind, line, f"{path}.{name}", f"{type_name}.{element}")
         for element, line in self.facts.elements(type_name).items():
