@@ -144,16 +144,20 @@ class Contact:
             message = f"{', '.join(map(repr, names))} wins over {said}, which associatedParty says"
             run.say("warning", "conflict", message, path, self.line)
         kept = {party.get("name"): party for party in parties}
-        made = [kept.get(each.get("name")) or self.new(each, run) for each in given]
+        ours = any(has_code(party.get("role"), self.own, self.own_codes) for party in parties)
+        made = [kept.get(each.get("name")) or self.new(each, run, ours=ours) for each in given]
         others = [each for each in out.get("associatedParty", ()) if not any(each is party for party in parties)]
         out["associatedParty"] = others + made
 
-    def new(self, detail: Json, run: Run) -> Json:
-        """The party that a new contact becomes."""
+    def new(self, detail: Json, run: Run, *, ours: bool) -> Json:
+        """The party that a new contact becomes; beside contacts with our mark (``ours``) it gets that, and is read."""
         if "telecom" in detail:
             message = f"phone or e-mail of {detail.get('name', 'a contact')!r} need a Practitioner, and are not carried"
             run.say("warning", "not-carried", message, "ResearchStudy.contact.telecom", self.line)
-        made: Json = {"role": {"coding": [{"system": ROLES, "code": self.roles[0]}]}}
+        coding = [{"system": ROLES, "code": self.roles[0]}]
+        if ours:
+            coding += [{"system": self.own, "code": code} for code in self.own_codes]
+        made: Json = {"role": {"coding": coding}}
         return {**made, "name": detail["name"]} if "name" in detail else made
 
 
