@@ -150,7 +150,7 @@ def test_contact_added() -> None:
     """A new contact becomes a party by name; phone and e-mail need a Practitioner, which is said."""
     new = {"name": "Cyd", "telecom": [{"system": "phone", "value": "3"}]}
     found, told = edited(lambda server: server.study["contact"].append(new))
-    assert found == {f"{CONTACTS}centralContacts[2]": (None, {"name": "Cyd"})}
+    assert found == {f"{CONTACTS}centralContacts[2]": (None, {"name": "Cyd", "role": "CONTACT"})}
     assert told == [
         "conflict contact: 'Ann', 'Bob', 'Cyd' wins over 'Ann', 'Bob', which associatedParty says",
         "not-carried contact.telecom: phone or e-mail of 'Cyd' need a Practitioner, and are not carried",

@@ -49,6 +49,11 @@ class Compiler:
 
     def compiled(self, resources: tuple[str, ...]) -> Mapping[str, Block]:
         """The block of each type of resource."""
+        inside = {row.inside for rows in self.table.rows.values() for row in rows.values()}
+        for name, rows in self.table.rows.items():
+            if rows and name not in self.r5.types | inside:
+                hint = nearest(name, self.r5.types) or "FHIR R5 has no such type"
+                raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
         made = {name: self.block(name, name) for name in resources}
         self.values = self.extension_values()
         used = {name for name, _ in self.blocks} | {
@@ -56,8 +61,7 @@ class Compiler:
         }
         for name, rows in self.table.rows.items():
             if name not in used:
-                hint = nearest(name, self.blocks_by_name()) or "no resource holds it"
-                raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
+                raise self.error(next(iter(rows.values())), f"no resource holds a {name}")
         return made
 
     def extension_values(self) -> ExtensionValues:
@@ -70,10 +74,6 @@ class Compiler:
             blocks={form.name: self.blocks[form.type, form.type] for form in changed},
         )
 
-    def blocks_by_name(self) -> set[str]:
-        """The names of all R5 types that were reached."""
-        return {name for name, _ in self.blocks}
-
     def block(self, r5_type: str, other_type: str, *, rows: str = "", required: bool = True) -> Block:
         """The block of a type, once."""
         key = (rows or r5_type, other_type)
@@ -82,14 +82,14 @@ class Compiler:
         block = self.blocks[key] = Block(rows or r5_type, self.systems)
         said = self.rows(rows or r5_type)
         elements = [each for each in self.r5.elements(r5_type).values() if each.name not in PASSED_BY]
-        for general, forms in groupby(elements, lambda each: each.choice or each.name):
-            row = said.pop(general, _NOTHING)
-            self.element(block, general, list(forms), row, other_type)
+        known = {each.choice or each.name for each in elements}
         for name, row in said.items():
-            if row.type != (rows or r5_type):
-                continue  # inherited, and this type does without it
-            hint = nearest(name, self.r5.elements(r5_type)) or "FHIR R5 has no such element"
-            raise self.error(row, f"{r5_type} has no {name}; {hint}")
+            if name not in known and row.type == (rows or r5_type):  # else inherited, and this type does without it
+                hint = nearest(name, known) or "FHIR R5 has no such element"
+                raise self.error(row, f"{r5_type} has no {name}; {hint}")
+        for general, forms in groupby(elements, lambda each: each.choice or each.name):
+            row = said.get(general, _NOTHING)
+            self.element(block, general, list(forms), row, other_type)
         block.copies += [copy_rule(row, self.table, self.files) for row in self.table.copies.get(rows or r5_type, ())]
         block.unknown = self.unknown(block, r5_type, other_type)
         if required:
@@ -126,7 +126,7 @@ class Compiler:
             target = self.other.element(other_type, first.name)
             codes = frozenset() if target is None else target.codes or frozenset()
             native_rows.add_codes(block, first.name, codes, row.nearest, row.line)
-        elif first.type == "CodeableReference":
+        elif first.type == "CodeableReference" and not row.extension:
             self.codeable_reference(block, first, row, other_type)
         elif row.first:
             self.first(block, first, row, other_type)
@@ -211,7 +211,7 @@ class Compiler:
 
     def value(self, element: Element) -> Value | Parts:
         """How an extension holds an element: as a value, or in parts."""
-        if self.is_part(element.type) or element.type not in self.other.types:
+        if self.is_part(element.type) or element.type not in self.other.types or element.type == "CodeableReference":
             inner = [each for each in self.r5.elements(element.type).values() if each.name not in PASSED_BY]
             datatype = "" if self.is_part(element.type) else element.type
             return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
@@ -288,10 +288,13 @@ class Compiler:
         target = self.other.element(other_type, row.native)
         name = row.to or element.name
         target = self.other.element(other_type, name)
-        if target is None and self.other.element(other_type, f"{name}Reference") is not None:
+        choice = self.other.element(other_type, f"{name}Reference")
+        if target is None and choice is not None and not element.many:
             codeable_reference.add_choice(block, element.name, name)
         elif target is not None and target.type in ("CodeableConcept", "Reference"):
-            self.cross.check_known(row, url, block.path)
+            parts = (self.cross.check_known(row, url, block.path) or {}).get("parts", {})
+            if not {"concept", "reference"} <= parts.keys():
+                raise self.error(row, f"{element.path}: HL7's extension has not both parts of a CodeableReference")
             native = "concept" if target.type == "CodeableConcept" else "reference"
             codeable_reference.add_one_part(block, element.name, name, url, native)
         else:
