@@ -116,11 +116,12 @@ class Block:
         ):
             return source
         out: Json = {}
+        if "extension" in source:  # first, as a native element counts where both say something
+            kept = [each for each in source["extension"] if not self._taken(each, out, run)]
+            if kept:
+                out["extension"] = self.systems[1].extensions(kept)
         for name, value in source.items():
             if name == "extension":
-                kept = [each for each in value if not self._taken(each, out, run)]
-                if kept:
-                    out["extension"] = self.systems[1].extensions(kept)
                 continue
             row = rows.get(name)
             if row is not None:

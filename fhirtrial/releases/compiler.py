@@ -108,6 +108,8 @@ class Compiler:
     def element(self, block: Block, general: str, forms: list[Element], row: Row, other_type: str) -> None:
         """The rows of one element, or of all forms of a choice."""
         first = forms[0]
+        if row.read:
+            self.read_as_well(block, first.name, row)
         if row.nowhere:
             native_rows.add_nowhere(block, [each.name for each in forms], row.nowhere, row.line)
         elif row.dissolve:
@@ -234,7 +236,6 @@ class Compiler:
             extension_rows.add_parts(block, element.name, row.extension, value)
         else:
             extension_rows.add_value(block, element.name, row.extension, value)
-        self.read_as_well(block, element.name, row)
 
     def read_as_well(self, block: Block, name: str, row: Row) -> None:
         """Addresses of HL7's that others write for the same element: read where there is nothing else."""

@@ -99,7 +99,7 @@ class Patches:
             was, value = (_said(parts.get(name)) for name in ("was", "value"))
             at: Any = out
             for name in parents:
-                at = at[int(name)] if isinstance(at, list) else at.setdefault(name, {})
+                at = at[int(name)] if isinstance(at, list) else at[name]
             key: Any = int(last) if isinstance(at, list) else last
             now = at[key] if isinstance(at, list) else at.get(key, MISSING)
         except (LookupError, ValueError, TypeError, AttributeError):
