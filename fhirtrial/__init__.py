@@ -173,6 +173,7 @@ def restore_all(
 def _as_r5(
     resources: Iterable[Resource] | Resource | Resources, source_release: ReleaseName | None
 ) -> tuple[Resources, list[Issue]]:
+    from fhirtrial.errors import InputError, RestoreError
     from fhirtrial.mapping.mapper import as_index
     from fhirtrial.releases.detect import release_of_all
     from fhirtrial.releases.view import as_r5
@@ -180,4 +181,7 @@ def _as_r5(
     index = as_index(resources)
     studies = index.of_type.get("ResearchStudy", ())
     found = source_release or release_of_all(studies) or release_of_all(chain.from_iterable(index.of_type.values()))
-    return as_r5(index, _release(found or "R5"))
+    try:
+        return as_r5(index, _release(found or "R5"))
+    except InputError as error:
+        raise RestoreError(error.issue) from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import orjson
 
-from fhirtrial.errors import RestoreError
+from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.output import Target, open_output
@@ -73,7 +73,7 @@ def restore_all(
             try:
                 around = index.around(number)
                 record = mapper.restore(around, verify=verify)
-            except RestoreError as error:
+            except (InputError, RestoreError) as error:
                 index.refuse(_at(error.issue, index.store.place(number)))
                 continue
             for issue in (*around.issues, *record.issues):
