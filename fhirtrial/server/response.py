@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,10 +64,22 @@ class Written:
 
 
 def read_written(
-    *, status: int, location: str, etag: str, last_modified: str, content: object, method: str = ""
+    *,
+    status: int,
+    location: str,
+    etag: str,
+    last_modified: str,
+    content: object,
+    method: str = "",
+    blot: Callable[[str], str] = str,
 ) -> Written:
-    """What a server's answer to one write means, alone or as entry of a bundle."""
+    """
+    What a server's answer to one write means, alone or as entry of a bundle.
+
+    ``blot`` makes secrets unreadable, for servers that repeat what they were sent.
+    """
     outcome = read_outcome(content)
+    outcome = outcome and outcome.changed(blot)
     resource = content if isinstance(content, dict) and outcome is None and "resourceType" in content else None
     meta = (resource or {}).get("meta")
     place = _LOCATION.search(location.split("?")[0])
