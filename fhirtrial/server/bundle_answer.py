@@ -53,7 +53,7 @@ def read_bundle_answer(
         attempts=response.attempts,
     )
     if not isinstance(content, dict) or content.get("resourceType") != "Bundle":
-        raise UnexpectedAnswer(f"{response.status}, but the answer is no Bundle", facts)
+        raise UnexpectedAnswer(f"{reason(response.status)}, but the answer is no Bundle", facts)
     found = content.get("entry") or []
     answer = _read(request, response, found, sent, facts, blot)
     if content.get("type") != f"{kind}-response":
