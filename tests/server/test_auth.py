@@ -312,8 +312,7 @@ def test_smart_configuration(server: Any) -> None:
         (
             200,
             {"token_endpoint": "https://a@evil.example/"},
-            "'https://evil.example/' is no address of a token endpoint: it holds a user before the host; credentials are "
-            "given apart from the address",
+            "'https://evil.example/' is no address of a token endpoint: it holds a user before the host; credentials are given apart from the address",
         ),
     ],
 )
