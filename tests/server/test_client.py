@@ -126,13 +126,23 @@ def test_create(server: Any, status: int, change: str) -> None:
     assert server.calls[0].request.headers["If-None-Exist"] == "identifier=https://x.org/sid%7C1"
 
 
-@pytest.mark.parametrize("status", [200, 204, 404, 410])
-def test_delete(server: Any, status: int) -> None:
-    """A delete of what is gone already is no error; by a condition, 404 is one."""
-    server.delete(f"{BASE}/Location/a", status=status)
+@pytest.mark.parametrize(
+    ("status", "code", "change"),
+    [
+        (204, "", "deleted"),
+        (404, "", "unchanged"),
+        (410, "", "unchanged"),
+        (200, "SUCCESSFUL_DELETE", "deleted"),
+        (200, "SUCCESSFUL_DELETE_ALREADY_DELETED", "unchanged"),
+        (200, "SUCCESSFUL_DELETE_NOT_FOUND", "unchanged"),
+    ],
+)
+def test_delete(server: Any, status: int, code: str, change: str) -> None:
+    """A delete of what is gone already is no error, and changes nothing; by a condition, 404 is one."""
+    server.delete(f"{BASE}/Location/a", status=status, **({"json": hapi(code)} if code else {}))
     server.delete(f"{BASE}/Location", status=404)
     with client() as one:
-        assert one.delete("Location", "a").change == ("deleted" if status < 300 else None)
+        assert one.delete("Location", "a").change == change
         with pytest.raises(errors.NotFound):
             one.delete("Location", match=MATCH)
 
