@@ -53,7 +53,7 @@ def read_bundle_answer(
         attempts=response.attempts,
     )
     if not isinstance(content, dict) or content.get("resourceType") != "Bundle":
-        raise UnexpectedAnswer(f"{response.status}, but the answer is no Bundle", facts)
+        raise UnexpectedAnswer(f"{reason(response.status)}, but the answer is no Bundle", facts)
     found = content.get("entry") or []
     answer = _read(request, response, found, sent, facts, blot)
     if content.get("type") != f"{kind}-response":
@@ -77,11 +77,11 @@ def _read(
     errors: dict[int, ServerError] = {}
     for index, entry in enumerate(found):
         asked = sent[index].get("request") or {} if index < len(sent) else {}
-        written = _written(entry if isinstance(entry, dict) else {}, str(asked.get("method", "")))
+        written = _written(entry if isinstance(entry, dict) else {}, str(asked.get("method", "")), blot)
         entries.append(written)
         if not 200 <= written.status < 300 and written.status != 304:
             study = request.studies[index] if index < len(request.studies) else request.study
-            errors[index] = _error(written, index, study, facts, blot)
+            errors[index] = _error(written, index, study, facts)
     return BundleAnswer(
         entries=tuple(entries),
         errors=errors,
@@ -91,7 +91,7 @@ def _read(
     )
 
 
-def _written(entry: dict[str, Any], method: str) -> Written:
+def _written(entry: dict[str, Any], method: str, blot: Callable[[str], str]) -> Written:
     said = entry["response"] if isinstance(entry.get("response"), dict) else {}
     status = str(said.get("status", ""))[:3]
     return read_written(
@@ -101,11 +101,12 @@ def _written(entry: dict[str, Any], method: str) -> Written:
         last_modified=str(said.get("lastModified", "")),
         content=entry.get("resource") or said.get("outcome"),
         method=method,
+        blot=blot,
     )
 
 
-def _error(written: Written, index: int, study: str, facts: Facts, blot: Callable[[str], str]) -> ServerError:
-    outcome = (written.outcome or Outcome()).changed(blot)
+def _error(written: Written, index: int, study: str, facts: Facts) -> ServerError:
+    outcome = written.outcome or Outcome()
     told = Facts(
         what=facts.what,
         server=facts.server,

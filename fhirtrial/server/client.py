@@ -310,7 +310,7 @@ class FhirClient:
         response = self._sender.send(request, accept=(412, 422))
         if response.outcome is None:
             raise UnexpectedAnswer("the answer is no OperationOutcome", self._facts(request, response))
-        return response.outcome
+        return response.outcome.changed(self._sender.blot)
 
     def _bundle(
         self, bundle: Resource, kind: str, prefer: Return, studies: Sequence[str], retry: Retry | None
@@ -337,6 +337,7 @@ class FhirClient:
             last_modified=headers.get("last-modified", ""),
             content=response.content,
             method=request.method,
+            blot=self._sender.blot,
         )
 
     def _pages(self, request: Request) -> Iterator[Resource]:

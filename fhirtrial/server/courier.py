@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from fhirtrial.server.address import without_query
 from fhirtrial.server.errors import Facts, UnexpectedAnswer, Unreachable
 from fhirtrial.server.response import Response
 from fhirtrial.server.retry import Failure, Repeat, Retry, retry_after
@@ -89,7 +88,7 @@ class Courier:
                 too_long = str(problem)
             if too_long:
                 raise UnexpectedAnswer(too_long, told)
-            _log(made, answer, attempt, id)
+            _log(made.method, facts.what, answer, attempt, id)
             failure = self._failure(answer, attempt, started)
             if failure is None and isinstance(answer, Response):
                 return self._counted(answer, attempt, throttled, id)
@@ -126,10 +125,8 @@ class Courier:
         return replace(answer, attempts=attempt, throttled=throttled, request_id=answer.request_id or id)
 
 
-def _log(made: Outgoing, answer: Response | NoAnswerError, attempt: int, id: str) -> None:
-    """One line for whoever looks for it, without query, headers and body."""
+def _log(method: str, wanted: str, answer: Response | NoAnswerError, attempt: int, id: str) -> None:
+    """One line for whoever looks for it, without address, query, headers and body."""
     what = answer.status if isinstance(answer, Response) else answer.trouble
     elapsed = answer.elapsed if isinstance(answer, Response) else 0.0
-    logger.debug(
-        "%s %s: %s in %.3f s (attempt %d, request %s)", made.method, without_query(made.url), what, elapsed, attempt, id
-    )
+    logger.debug("%s (%s): %s in %.3f s (attempt %d, request %s)", wanted, method, what, elapsed, attempt, id)

@@ -150,7 +150,9 @@ def delete(kind: str, id: str = "", *, match: Parameters = (), version: str = ""
     """
     No more resource, by its id or by ``match``: https://hl7.org/fhir/R4/http.html#delete
 
-    ``version`` is the one that it must have until now (If-Match); not every server looks at it. Raises UsageError unless it is exactly one of both: a delete by an empty condition would mean all of the type.
+    ``version`` is the one that it must have until now (If-Match); not every server looks at it.
+
+    Raises UsageError unless it is exactly one of both: a delete by an empty condition would mean all of the type.
     """
     condition = encoded(match)
     if bool(id) == bool(condition):
@@ -171,8 +173,8 @@ def bundle(content: Resource, *, prefer: Return = "minimal", studies: Sequence[s
     """
     A transaction or a batch: https://hl7.org/fhir/R4/http.html#transaction
 
-    It is sent again only if each of its entries may be done twice. ``studies`` names the study of each entry. A resource
-    that is at hand as JSON may stand in it as `orjson.Fragment`: it is not parsed for this.
+    It is sent again only if each of its entries may be done twice. ``studies`` names the study of each entry. A
+    resource that is at hand as JSON may stand in it as `orjson.Fragment`: it is not parsed for this.
     """
     kind, entry = content.get("type"), content.get("entry") or []
     if content.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):

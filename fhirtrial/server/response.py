@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -50,8 +50,8 @@ class Written:
     What became of a resource that was written.
 
     ``reference`` is ``Type/id`` as the server has it, ``version`` its version there; both empty if the server did not
-    say. ``change`` is None where the status does not tell whether an update changed something. ``resource`` is there if
-    it was asked for.
+    say. ``change`` is None where an update may have changed something or not: HAPI tells it in transactions, and where
+    its OperationOutcome is asked for. ``resource`` is there if it was asked for.
     """
 
     status: int
@@ -64,10 +64,22 @@ class Written:
 
 
 def read_written(
-    *, status: int, location: str, etag: str, last_modified: str, content: object, method: str = ""
+    *,
+    status: int,
+    location: str,
+    etag: str,
+    last_modified: str,
+    content: object,
+    method: str = "",
+    blot: Callable[[str], str] = str,
 ) -> Written:
-    """What a server's answer to one write means, alone or as entry of a bundle."""
+    """
+    What a server's answer to one write means, alone or as entry of a bundle.
+
+    ``blot`` makes secrets unreadable, for servers that repeat what they were sent.
+    """
     outcome = read_outcome(content)
+    outcome = outcome and outcome.changed(blot)
     resource = content if isinstance(content, dict) and outcome is None and "resourceType" in content else None
     meta = (resource or {}).get("meta")
     place = _LOCATION.search(location.split("?")[0])
@@ -98,14 +110,15 @@ def _change(status: int, outcome: Outcome | None, method: str) -> Change | None:
     """
     if status == 201:
         return "created"
+    details = outcome.details if outcome else ()
+    if method == "DELETE":
+        gone = status in (404, 410) or any(code.endswith(("_ALREADY_DELETED", "_NOT_FOUND")) for code in details)
+        return "unchanged" if gone else "deleted" if 200 <= status < 300 else None
     if not 200 <= status < 300:
         return None
-    if method == "DELETE":
-        return "deleted"
     if method == "POST":
         # A conditional create that found one: https://hl7.org/fhir/R4/http.html#ccreate
         return "unchanged"
-    details = outcome.details if outcome else ()
     if any(code.endswith("_NO_CHANGE") for code in details):
         return "unchanged"
     return "updated" if any(code.startswith(("SUCCESSFUL_UPDATE", "SUCCESSFUL_PATCH")) for code in details) else None

@@ -27,8 +27,15 @@ ROLLED_BACK = frozenset(
 )
 """
 HAPI's codes, with status 409, of a whole transaction that lost a race and was rolled back. Not all of them pass (0550
-is said of any violated constraint), so they are tried a few times only.
+is said of any violated constraint), so they are tried a few times only. 2745: two conditional creates at the same moment.
 https://github.com/hapifhir/hapi-fhir: HapiTransactionService, HapiFhirHibernateJpaDialect
+"""
+
+
+STAYS = frozenset({"HAPI-0515", "HAPI-0821", "HAPI-0961", "HAPI-0974", "HAPI-0989", "HAPI-1093"})
+"""
+HAPI's codes of conflicts that trying again does not change, which may stand within HAPI-0550: the version is not the
+newest, others refer to it, another has the unique value.
 """
 
 
@@ -87,6 +94,8 @@ class Retry:
                 return often if twice_is_once else once
             case 408:
                 return often if twice_is_once and not divisible else once
+            case 409 if failure.outcome and not STAYS.isdisjoint(failure.outcome.server_codes):
+                return once
             case 409 if failure.outcome and not ROLLED_BACK.isdisjoint(failure.outcome.server_codes):
                 return min(often, self.conflicts)
             case 409 if failure.outcome and failure.outcome.kinds & TRANSIENT:

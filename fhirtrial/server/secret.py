@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, quote_plus
+
+import orjson
 
 from fhirtrial.errors import UsageError
 
@@ -86,6 +89,14 @@ def one_line(text: str, what: str) -> str:
     return text
 
 
+def _in_json(text: str) -> str:
+    return orjson.dumps(text).decode()[1:-1]
+
+
+_SPELLINGS: tuple[Callable[[str], str], ...] = (str, quote, quote_plus, html.escape, _in_json)
+"""How a text may look where others repeat it."""
+
+
 def blotted(text: str, secrets: Iterable[str]) -> str:
     """
     A text of others, in which secrets are made unreadable: some servers say what they were sent.
@@ -93,7 +104,7 @@ def blotted(text: str, secrets: Iterable[str]) -> str:
     >>> blotted("no such token: abcd-efgh", ["abcd-efgh"])
     'no such token: •••'
     """
-    spelt = {way(each) for each in secrets if len(each) >= _SHORTEST for way in (str, quote, quote_plus)}
+    spelt = {way(each) for each in secrets if len(each) >= _SHORTEST for way in _SPELLINGS}
     for secret in sorted(spelt, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text

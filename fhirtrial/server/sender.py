@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -30,6 +30,7 @@ _LEVEL = 1
 """The quickest: on the lines where packing pays, the higher levels cost more time than they save."""
 
 _EXCERPT = 200
+_LONGEST_SHOWN = 1000
 
 
 class Sender:
@@ -69,7 +70,8 @@ class Sender:
                 outgoing, facts, repeat=request.repeat, divisible=request.entries > 1, retry=retry
             )
             sent, throttled = sent + response.attempts, throttled + response.throttled
-            response = replace(response, attempts=sent, throttled=throttled)
+            id = _printable(self.blot(response.request_id))[:_EXCERPT]
+            response = replace(response, attempts=sent, throttled=throttled, request_id=id)
             if response.status == 401 and not renewed and used[0] and self._auth.renewed(used[0]):
                 renewed = True
             elif packed and response.status in (400, 415) and self._gzip != "works":
@@ -115,7 +117,8 @@ class Sender:
         """The target that a redirect leads to. https://www.rfc-editor.org/rfc/rfc9110#name-redirection-3xx"""
         location = response.headers["location"]
         here = self.address.text + target
-        shown = self.blot(_printable(without_query(location)))
+        # First blotted out, then cut: what is cut in two would not be found.
+        shown = _printable(without_query(self.blot(location)))[:_LONGEST_SHOWN]
         facts = self._facts(request, response)
         if request.method != "GET" and response.status not in _SAME_METHOD:
             raise Refused(
@@ -141,7 +144,7 @@ class Sender:
             server=self.address.text,
             status=response.status,
             outcome=outcome or Outcome(),
-            request_id=self.blot(_printable(response.request_id)),
+            request_id=response.request_id,
             entry=entry,
             study=study,
             attempts=response.attempts,
@@ -151,20 +154,22 @@ class Sender:
     def _raise(self, request: Request, response: Response) -> None:
         outcome = response.outcome
         outcome = outcome and outcome.changed(self.blot)
-        said = str(outcome) if outcome and outcome.issues else self.blot(_excerpt(response))
+        said = str(outcome) if outcome and outcome.issues else _excerpt(response, self.blot)
         facts = self._facts(request, response, outcome)
         message = reason(response.status) + (f": {said}" if said else "")
         raise error_class(response.status)(message, facts)
 
 
-def _excerpt(response: Response) -> str:
+def _excerpt(response: Response, blot: Callable[[str], str] = str) -> str:
     """
     The beginning of an answer that is not FHIR, in one line: a proxy's page, or another API's error.
+
+    ``blot`` makes secrets unreadable; it is given the whole, for it would not know one that was cut.
 
     >>> _excerpt(Response(status=502, headers={"content-type": "text/html"}, body=b"<h1>Bad <b>Gateway</b></h1>"))
     'Bad Gateway'
     """
-    text = response.body[: 20 * _EXCERPT].decode("utf-8", "replace")
+    text = blot(response.body.decode("utf-8", "replace"))[: 20 * _EXCERPT]
     if "html" in response.headers.get("content-type", ""):
         text = re.sub(r"(?is)<(script|style|head)\b.*?(</\1>|$)|<[^>]*>", " ", text)
     text = _printable(re.sub(r"\s+", " ", text).strip())
@@ -173,4 +178,4 @@ def _excerpt(response: Response) -> str:
 
 def _printable(text: str) -> str:
     """A text without characters that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:2000])
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

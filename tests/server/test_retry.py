@@ -19,6 +19,7 @@ def said(text: str = "", code: str = "processing") -> Outcome:
 
 
 LOCK = said("HAPI-0550: HAPI-0825: constraint failure")
+STALE = said("HAPI-0550: HAPI-0989: Trying to update Location/a/_history/1 but this is not the current version")
 HAPI_OTHER = said("HAPI-0515: Unable to delete, resource is referred to")
 TRANSIENT = said("try again", "lock-error")
 PLAIN = said("conflict", "conflict")
@@ -35,6 +36,7 @@ MATRIX: list[tuple[dict[str, Any], int, int, int, int]] = [
     ({"status": 408}, 6, 1, 1, 1),
     ({"status": 409}, 1, 1, 1, 1),
     ({"status": 409, "outcome": LOCK}, 5, 5, 5, 5),
+    ({"status": 409, "outcome": STALE}, 1, 1, 1, 1),
     ({"status": 409, "outcome": HAPI_OTHER}, 1, 1, 1, 1),
     ({"status": 409, "outcome": TRANSIENT}, 5, 5, 1, 1),
     ({"status": 409, "outcome": PLAIN}, 1, 1, 1, 1),

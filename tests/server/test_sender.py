@@ -356,12 +356,12 @@ def test_headers(server: Any) -> None:
 
 
 def test_log_has_no_values(server: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A line of the log has method, address without query, status and request; no value of a query, no body."""
+    """A line of the log says what was wanted, and has method, status and request; no address, no body."""
     server.get(f"{BASE}/Location", json={"resourceType": "Bundle"}, headers=ID)
     with caplog.at_level(logging.DEBUG), client() as one:
         list(one.search("Location", {"name": "hush"}))
     ours = [record.getMessage() for record in caplog.records if record.name == "fhirtrial.server"]
 
     assert len(ours) == 1
-    assert ours[0].startswith("GET https://fhir.example.org/r4/Location: 200 in 0.000 s (attempt 1, request ")
+    assert ours[0].startswith("search Location (GET): 200 in 0.000 s (attempt 1, request ")
     assert "hush" not in ours[0]

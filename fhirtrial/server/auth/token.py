@@ -17,6 +17,9 @@ from fhirtrial.server.secret import blotted, one_line
 from fhirtrial.server.status import reason
 from fhirtrial.server.wire import Outgoing
 
+_LONGEST = 400
+"""How many characters an error shows of what the endpoint says."""
+
 _EARLY = 60.0
 """Seconds before its end at which a token is not used any more, but never more than a quarter of its life."""
 
@@ -97,8 +100,8 @@ class TokenKeeper:
 
     def _refused(self, response: Response, told: Mapping[str, object]) -> str:
         """What the endpoint says: https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
-        said = [str(told[name])[:200] for name in ("error", "error_description") if isinstance(told.get(name), str)]
-        text = blotted(": ".join(said), self.secrets())
+        said = [str(told[name]) for name in ("error", "error_description") if isinstance(told.get(name), str)]
+        text = blotted(": ".join(said), self.secrets())[:_LONGEST]
         plain = "".join(letter if letter.isprintable() else " " for letter in text)
         return reason(response.status) + (f": {plain}" if plain else "")
 
