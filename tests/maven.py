@@ -47,7 +47,9 @@ class Program:
 
     def built(self) -> Path:
         """The folder of this version's build, which is made if it is not there yet, or not whole."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fhirtrial" / self.name.replace(" ", "-")
+        cache = (
+            Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fhirtrial" / self.name.replace(" ", "-")
+        )
         text = b"\0".join(source.read_bytes() for source in self.sources)
         folder = cache / hashlib.sha256(text).hexdigest()[:16]
         cache.mkdir(parents=True, exist_ok=True)

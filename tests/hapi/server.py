@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.maven import Program, classpath, java_version
 
@@ -70,7 +71,7 @@ class HapiServer:
         """The base URL, without a slash at its end."""
         return f"http://127.0.0.1:{self.port}/fhir"
 
-    def start(self) -> HapiServer:
+    def start(self) -> Self:
         """Starts it, and returns when it answers."""
         started = time.monotonic()
         url_file = Path(self._folder.name) / "url"
@@ -110,7 +111,7 @@ class HapiServer:
         if self._new_archive:
             self._new_archive.unlink(missing_ok=True)
 
-    def restart(self) -> HapiServer:
+    def restart(self) -> Self:
         """Starts it again at the same port, on the same data if they are in a file."""
         self.stop()
         return self.start()
@@ -170,7 +171,7 @@ class HapiServer:
             time.sleep(0.1)
         raise RuntimeError(f"HAPI did not answer within {START_SECONDS} seconds:\n{self.said()[-3000:]}")
 
-    def __enter__(self) -> HapiServer:
+    def __enter__(self) -> Self:
         return self if self._process else self.start()
 
     def __exit__(
