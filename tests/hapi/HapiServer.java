@@ -18,6 +18,7 @@ import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
 import ca.uhn.fhir.jpa.config.util.ResourceCountCacheUtil;
 import ca.uhn.fhir.jpa.dao.FulltextSearchSvcImpl;
 import ca.uhn.fhir.jpa.dao.IFulltextSearchSvc;
+import ca.uhn.fhir.jpa.dao.expunge.IExpungeEverythingService;
 import ca.uhn.fhir.jpa.dao.search.HSearchSortHelperImpl;
 import ca.uhn.fhir.jpa.dao.search.IHSearchSortHelper;
 import ca.uhn.fhir.jpa.model.config.PartitionSettings;
@@ -36,10 +37,12 @@ import ca.uhn.fhir.jpa.subscription.match.config.SubscriptionProcessorConfig;
 import ca.uhn.fhir.jpa.subscription.match.deliver.email.IEmailSender;
 import ca.uhn.fhir.jpa.subscription.submit.config.SubscriptionSubmitterConfig;
 import ca.uhn.fhir.jpa.topic.SubscriptionTopicConfig;
+import ca.uhn.fhir.jpa.util.MemoryCacheService;
 import ca.uhn.fhir.jpa.util.ResourceCountCache;
 import ca.uhn.fhir.narrative2.NullNarrativeGenerator;
 import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.api.IResourceSupportedSvc;
+import ca.uhn.fhir.rest.api.server.SystemRequestDetails;
 import ca.uhn.fhir.rest.server.IncomingRequestAddressStrategy;
 import ca.uhn.fhir.rest.server.RestfulServer;
 import ca.uhn.fhir.rest.server.interceptor.ResponseHighlighterInterceptor;
@@ -48,6 +51,9 @@ import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import jakarta.persistence.EntityManagerFactory;
+import jakarta.servlet.http.HttpServlet;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -120,6 +126,7 @@ public final class HapiServer {
     var servlet = new ServletHolder(rest(context));
     servlet.setInitOrder(1);
     web.addServlet(servlet, "/fhir/*");
+    web.addServlet(new ServletHolder(emptying(context)), "/empty");
     jetty.setHandler(web);
     jetty.setStopAtShutdown(true);
     jetty.start();
@@ -139,6 +146,17 @@ public final class HapiServer {
 
   private static boolean flag(String name, boolean otherwise) {
     return Boolean.parseBoolean(setting(name, String.valueOf(otherwise)));
+  }
+
+  /** Takes everything out at a POST to /empty. HAPI's own $expunge would do it only with settings that hospitals lack. */
+  private static HttpServlet emptying(AnnotationConfigApplicationContext context) {
+    return new HttpServlet() {
+      @Override
+      protected void doPost(HttpServletRequest request, HttpServletResponse response) {
+        context.getBean(IExpungeEverythingService.class).expungeEverything(new SystemRequestDetails());
+        context.getBean(MemoryCacheService.class).invalidateAllCaches();
+      }
+    };
   }
 
   private static RestfulServer rest(AnnotationConfigApplicationContext context) {

@@ -67,6 +67,11 @@ class HapiServer:
         self.start_seconds = 0.0
 
     @property
+    def owned(self) -> bool:
+        """Whether it runs, and was started by this object."""
+        return self._process is not None
+
+    @property
     def base_url(self) -> str:
         """The base URL, without a slash at its end."""
         return f"http://127.0.0.1:{self.port}/fhir"
@@ -115,6 +120,10 @@ class HapiServer:
         """Starts it again at the same port, on the same data if they are in a file."""
         self.stop()
         return self.start()
+
+    def clear(self) -> None:
+        """Takes all out of it, also what it remembers of searches and of what was deleted."""
+        ask(f"{self.base_url.removesuffix('/fhir')}/empty", b"")
 
     def said(self, since: int = 0) -> str:
         """What it has logged from a position in bytes on."""
@@ -166,7 +175,7 @@ class HapiServer:
             if url_file.exists():
                 self.port = int(url_file.read_text("utf-8").rpartition(":")[2].partition("/")[0])
                 with contextlib.suppress(urllib.error.URLError, OSError):
-                    _open(f"{self.base_url}/metadata")
+                    ask(f"{self.base_url}/metadata")
                     return
             time.sleep(0.1)
         raise RuntimeError(f"HAPI did not answer within {START_SECONDS} seconds:\n{self.said()[-3000:]}")
@@ -181,8 +190,10 @@ class HapiServer:
         self._folder.cleanup()
 
 
-def _open(url: str) -> None:
-    """Asks for something on this machine, whatever proxy the environment names."""
+def ask(url: str, body: bytes | None = None) -> bytes:
+    """What something on this machine answers, whatever proxy the environment names."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=60) as answer:
-        answer.read()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/fhir+json"})
+    with opener.open(request, timeout=120) as answer:
+        found: bytes = answer.read()
+        return found
