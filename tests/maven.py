@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 JAVA = 17
+KEPT_DAYS = 14
 REQUIRED = "FHIRTRIAL_REQUIRE_JAVA"
 """The environment variable that CI sets: what is lacking is an error then, instead of a reason to skip."""
 
@@ -56,7 +58,9 @@ class Program:
         with (cache / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # whoever else starts it now waits for this build
             if not _whole(folder):
+                _forget(cache)
                 self._build(folder)
+            (folder / "done").touch()
         return folder
 
     def _build(self, folder: Path) -> None:
@@ -69,7 +73,6 @@ class Program:
         made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if made.returncode:
             raise RuntimeError(f"Maven cannot build the {self.name}:\n{made.stdout[-3000:]}{made.stderr[-3000:]}")
-        (folder / "done").touch()
 
 
 def classpath(folder: Path) -> str:
@@ -89,6 +92,13 @@ def need(reason: str) -> None:
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+
+
+def _forget(cache: Path) -> None:
+    """Removes the builds of versions that nobody has used for a while: they are large."""
+    for done in cache.glob("*/done"):
+        if time.time() - done.stat().st_mtime > KEPT_DAYS * 86_400:
+            shutil.rmtree(done.parent)
 
 
 def _whole(folder: Path) -> bool:
