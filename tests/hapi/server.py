@@ -37,7 +37,7 @@ class HapiServer:
         database: the path of a file without its suffix, which is kept; in memory if it is None.
         port: 0 takes a free one, which is kept through `restart`.
         settings: of ``HapiServer.java``, where a test wants another than those of HAPI's starter.
-        log: where the server's warnings and errors go; a file of its own if it is None.
+        log: where the server's warnings and errors go; if it is None, a file that is removed at a clean stop.
         long_lived: compiles fully: slower to start, twice as fast after some ten thousand resources.
 
     Raises RuntimeError if it does not start, with the end of its log.
@@ -59,8 +59,8 @@ class HapiServer:
         self.port = port
         self.settings = dict(settings or {})
         self.long_lived = long_lived
-        self._folder = tempfile.TemporaryDirectory(prefix="hapi-")
-        self.log = log or Path(self._folder.name) / "log"
+        self.log = log or Path(tempfile.gettempdir()) / f"hapi-{os.getpid()}-{id(self):x}.log"
+        self._keep_log = log is not None
         self._process: subprocess.Popen[bytes] | None = None
         self._archive: Path | None = None
         self._new_archive: Path | None = None
@@ -79,17 +79,18 @@ class HapiServer:
     def start(self) -> Self:
         """Starts it, and returns when it answers."""
         started = time.monotonic()
-        url_file = Path(self._folder.name) / "url"
-        url_file.unlink(missing_ok=True)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(url_file), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            self._await(url_file, started + START_SECONDS)
-        except BaseException:
-            self.kill()
-            raise
+        with tempfile.TemporaryDirectory(prefix="hapi-") as folder:
+            url_file = Path(folder) / "url"
+            command = self._command(url_file)
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+            try:
+                self._await(url_file, started + START_SECONDS)
+            except BaseException:
+                self.kill()
+                raise
         self.start_seconds = time.monotonic() - started
         return self
 
@@ -106,6 +107,8 @@ class HapiServer:
         self._process = None
         if self._new_archive and self._archive and self._new_archive.exists():
             self._new_archive.replace(self._archive)
+        if not self._keep_log:
+            self.log.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Ends it at once, as a power cut does."""
@@ -171,14 +174,17 @@ class HapiServer:
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 status = self._process.returncode
-                raise RuntimeError(f"HAPI ended with status {status} when it was started:\n{self.said()[-3000:]}")
+                raise RuntimeError(f"HAPI ended with status {status} when it was started; {self._last_words()}")
             if url_file.exists():
                 self.port = int(url_file.read_text("utf-8").rpartition(":")[2].partition("/")[0])
                 with contextlib.suppress(urllib.error.URLError, OSError):
                     ask(f"{self.base_url}/metadata")
                     return
             time.sleep(0.1)
-        raise RuntimeError(f"HAPI did not answer within {START_SECONDS} seconds:\n{self.said()[-3000:]}")
+        raise RuntimeError(f"HAPI did not answer within {START_SECONDS} seconds; {self._last_words()}")
+
+    def _last_words(self) -> str:
+        return f"the end of its log, {self.log}:\n{self.said()[-3000:]}"
 
     def __enter__(self) -> Self:
         return self if self._process else self.start()
@@ -187,13 +193,16 @@ class HapiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._folder.cleanup()
 
 
 def ask(url: str, body: bytes | None = None) -> bytes:
     """What something on this machine answers, whatever proxy the environment names."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, body, {"Content-Type": "application/fhir+json"})
-    with opener.open(request, timeout=120) as answer:
-        found: bytes = answer.read()
-        return found
+    try:
+        with opener.open(request, timeout=120) as answer:
+            found: bytes = answer.read()
+            return found
+    except urllib.error.HTTPError as error:
+        error.add_note(error.read().decode("utf-8", "replace")[:2000])
+        raise
