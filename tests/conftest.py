@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tests.hapi.server import PROGRAM, HapiServer
 from tests.hapi.sharing import SharedServers
 from tests.maven import need
 
+Report = Generator[None, pytest.TestReport, pytest.TestReport]
 LOGGED = pytest.StashKey[list[tuple[HapiServer, int]]]()
 """Servers that a test uses, with the length of their logs before it."""
 
@@ -54,7 +55,7 @@ def _log(request: pytest.FixtureRequest, server: HapiServer) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Report:
     """Adds to the report of a failed test what its servers logged meanwhile."""
     report = yield
     if report.failed:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
 import pytest
 
 from tests import maven
+from tests.hapi import sharing
 from tests.hapi.proxy import FaultyProxy
 from tests.hapi.server import PROGRAM, RELEASES, HapiServer, ask
 
@@ -111,6 +113,65 @@ def test_a_server_ends_with_who_started_it() -> None:
             return
         time.sleep(0.1)
     pytest.fail("the server still runs")
+
+
+class Pretended:
+    """A server that only says what is done with it."""
+
+    def __init__(self, release: str, log: Path) -> None:
+        self.port = 0
+        self.done: list[str] = []
+        self.owned = False
+
+    def start(self) -> None:
+        self.done.append("start")
+        self.port = 4711
+        self.owned = True
+
+    def clear(self) -> None:
+        self.done.append("clear")
+
+    def stop(self) -> None:
+        self.done.append("stop")
+
+
+def test_the_last_worker_lets_the_server_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first starts it, the second uses the same, and the first stops it only when the second has left."""
+    monkeypatch.setattr(sharing, "HapiServer", Pretended)
+    first, second = (sharing.SharedServers(tmp_path) for _ in range(2))
+    with first.empty("R4") as started:
+        pass
+    with second.empty("R4") as used:
+        assert used is not started
+        assert used.port == 4711
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(first.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.3)
+        assert started.done == ["start", "clear"]
+        with second.empty("R4"):
+            pass
+        second.close()
+        closing.result(10)
+    assert started.done == ["start", "clear", "stop"]
+    assert used.done == ["clear", "clear"]
+
+
+def test_one_test_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a test has the server no other gets it."""
+    monkeypatch.setattr(sharing, "HapiServer", Pretended)
+    first, second = (sharing.SharedServers(tmp_path) for _ in range(2))
+
+    def use() -> None:
+        with second.empty("R4"):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        with first.empty("R4"):
+            using = pool.submit(use)
+            with pytest.raises(TimeoutError):
+                using.result(0.3)
+        using.result(10)
 
 
 def test_without_java_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
