@@ -148,13 +148,13 @@ def test_the_last_worker_lets_the_server_go(tmp_path: Path, monkeypatch: pytest.
         closing = pool.submit(first.close)
         with pytest.raises(TimeoutError):
             closing.result(0.3)
-        assert started.done == ["start", "clear"]
+        assert vars(started)["done"] == ["start", "clear"]
         with second.empty("R4"):
             pass
         second.close()
         closing.result(10)
-    assert started.done == ["start", "clear", "stop"]
-    assert used.done == ["clear", "clear"]
+    assert vars(started)["done"] == ["start", "clear", "stop"]
+    assert vars(used)["done"] == ["clear", "clear"]
 
 
 def test_one_test_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +172,8 @@ def test_one_test_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             with pytest.raises(TimeoutError):
                 using.result(0.3)
         using.result(10)
+    second.close()
+    first.close()
 
 
 def test_without_java_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
