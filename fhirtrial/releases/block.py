@@ -79,9 +79,12 @@ class Block:
         none is passed by in which something would change.
         """
         if words not in self._passes:
-            names = self.down_rows.keys() - {"extension"} | set(self.systems[0].to)
-            self._passes[words] = not self.copies and words.isdisjoint(names)
+            self._passes[words] = self.has_no_row_for(words) and words.isdisjoint(self.systems[0].to)
         return self._passes[words]
+
+    def has_no_row_for(self, words: frozenset[str]) -> bool:
+        """Whether no row waits for one of these members."""
+        return not self.copies and words.isdisjoint(self.down_rows.keys() - {"extension"})
 
     def down(self, source: Json, run: Run) -> Json:
         """The object in the other release."""

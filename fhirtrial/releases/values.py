@@ -30,9 +30,8 @@ class ExtensionValues:
 
     def are_not_in(self, words: frozenset[str]) -> bool:
         """Whether resources that hold no members but these are sure to hold none of them."""
-        return words.isdisjoint(self._lacking) and all(
-            self._blocks[name].passes(words) for name in self._blocks.keys() & words
-        )
+        changing = (self._blocks[name] for name in self._blocks.keys() & words)
+        return words.isdisjoint(self._lacking) and all(block.has_no_row_for(words) for block in changing)
 
     def left_out(self, resource: Json, run: Run) -> Json:
         """The resource without them, each reported; the same object if there are none."""
