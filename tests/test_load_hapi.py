@@ -1,0 +1,252 @@
+"""Loading into a real HAPI server: once, whatever happens on the way, and a repeat writes nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from fhirtrial import Mapper
+from fhirtrial.load.fetch import Fetch
+from fhirtrial.load.loader import Options
+from fhirtrial.load.run import load_all
+from fhirtrial.load.server_target import ServerTarget
+from fhirtrial.load.summary import LoadSummary
+from fhirtrial.releases.release import Release
+from fhirtrial.releases.view import as_r5
+from fhirtrial.resources import Resources
+from fhirtrial.server.client import FhirClient
+from fhirtrial.server.retry import Retry
+from tests.hapi.faults import randomly
+from tests.hapi.proxy import FaultyProxy
+from tests.hapi.server import HapiServer
+from tests.load_target import references
+
+Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parent
+SYSTEM = "https://clinicaltrials.gov/nctid"
+GOLDEN = [orjson.loads(file.read_bytes()) for file in sorted((ROOT / "golden").glob("*/input.json"))]
+KINDS = (
+    "ResearchStudy",
+    "Group",
+    "PlanDefinition",
+    "ActivityDefinition",
+    "Provenance",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Location",
+)
+BOTH = pytest.mark.parametrize("hapi", ["R4", "R5"], indirect=True)
+
+
+def number_of(study: Json) -> str:
+    """The number of a study."""
+    found: str = study["protocolSection"]["identificationModule"]["nctId"]
+    return found
+
+
+def written(folder: Path, studies: list[Json]) -> Path:
+    """A file of studies."""
+    file = folder / "studies.jsonl"
+    file.write_bytes(b"\n".join(map(orjson.dumps, studies)))
+    return file
+
+
+def load(
+    url: str, source: Path, *, state: Path | None = None, retry: Retry | None = None, **options: Any
+) -> LoadSummary:
+    """What a load did."""
+    with FhirClient(url, retry=retry) as client:
+        return load_all([str(source)], ServerTarget(client), state=state, options=Options(**options))
+
+
+def everything(url: str) -> dict[str, Json]:
+    """All that a server holds, by reference."""
+    with FhirClient(url) as client:
+        found = [each for kind in KINDS for each in client.search(kind, {"_count": "500"})]
+    return {f"{each['resourceType']}/{each['id']}": each for each in found}
+
+
+def versions(held: dict[str, Json]) -> set[str]:
+    """All versions that resources are in."""
+    return {each["meta"]["versionId"] for each in held.values()}
+
+
+def edited(study: Json, title: str = "Another title") -> Json:
+    """The study with another title."""
+    copy: Json = orjson.loads(orjson.dumps(study))
+    copy["protocolSection"]["identificationModule"]["briefTitle"] = title
+    return copy
+
+
+@BOTH
+def test_studies_arrive_once_and_come_back_equal(hapi: HapiServer, tmp_path: Path) -> None:
+    """
+    Every identity is there once, in its first version; every reference resolves; the records come back equal.
+
+    A second load writes no new version: not with the state, not without, not from another machine's state.
+    """
+    source, state = written(tmp_path, GOLDEN), tmp_path / "state"
+    first = load(hapi.base_url, source, state=state)
+    held = everything(hapi.base_url)
+
+    assert first.total("failed", "edited", "updated") == first.refused == 0
+    assert first.total("created") == len(held)
+    assert versions(held) == {"1"}
+    assert all(name in held for each in held.values() for name in references(each))
+
+    assert load(hapi.base_url, source, state=state).total("unchanged") == len(held)
+    assert load(hapi.base_url, source).total("unchanged") == len(held)
+    assert load(hapi.base_url, source, state=tmp_path / "another").total("unchanged") == len(held)
+    assert versions(everything(hapi.base_url)) == {"1"}
+
+    mapper, release = Mapper(), Release(hapi.release)
+    restored = {}
+    with FhirClient(hapi.base_url) as client:
+        for resources in Fetch(client, system=SYSTEM).everything():
+            index, _ = as_r5(Resources(resources), release)
+            restored |= {record.id: record.data for record in mapper.restore_all(index)}
+    wanted = {number_of(study): mapper.mapping.schema.wanted(study) for study in GOLDEN}
+    assert {number: mapper.mapping.schema.wanted(data) for number, data in restored.items()} == wanted
+
+
+@BOTH
+def test_one_changed_field_makes_a_version_of_what_changed(hapi: HapiServer, tmp_path: Path) -> None:
+    """Exactly the resources that hold the field get version 2."""
+    state = tmp_path / "state"
+    load(hapi.base_url, written(tmp_path, GOLDEN[:4]), state=state)
+    load(hapi.base_url, written(tmp_path, [edited(GOLDEN[0]), *GOLDEN[1:4]]), state=state)
+
+    second = {name for name, each in everything(hapi.base_url).items() if each["meta"]["versionId"] == "2"}
+    number = number_of(GOLDEN[0])
+    assert second == {f"ResearchStudy/{number}", f"PlanDefinition/{number}-protocol"}
+
+
+def test_edits_on_the_server_survive_and_are_overwritten_on_demand(hapi: HapiServer, tmp_path: Path) -> None:
+    """What somebody has edited on the server is reported and left; ``force`` overwrites it."""
+    state, number = tmp_path / "state", number_of(GOLDEN[0])
+    load(hapi.base_url, written(tmp_path, GOLDEN[:1]), state=state)
+    with FhirClient(hapi.base_url) as client:
+        theirs = client.read("ResearchStudy", number)
+        client.update({**theirs, "title": "Theirs"})
+        source = written(tmp_path, [edited(GOLDEN[0])])
+
+        assert load(hapi.base_url, source, state=state).outcomes["ResearchStudy"] == {"edited": 1}
+        assert client.read("ResearchStudy", number)["title"] == "Theirs"
+        assert load(hapi.base_url, source, state=state, force=True).outcomes["ResearchStudy"] == {"updated": 1}
+        assert client.read("ResearchStudy", number)["title"] == "Another title"
+
+
+def test_a_hospitals_own_study_is_adopted_and_two_are_left_alone(hapi: HapiServer, tmp_path: Path) -> None:
+    """A study that has the number under another id is updated there; of two with one number neither is touched."""
+    one, two = number_of(GOLDEN[0]), number_of(GOLDEN[1])
+    with FhirClient(hapi.base_url) as client:
+        for identity, number in (("own-one", one), ("own-two", two), ("own-three", two)):
+            identifier = [{"system": SYSTEM, "value": number}]
+            client.update(
+                {"resourceType": "ResearchStudy", "id": identity, "status": "active", "identifier": identifier}
+            )
+        summary = load(hapi.base_url, written(tmp_path, GOLDEN[:3]))
+
+        held = everything(hapi.base_url)
+        assert summary.refused == 1
+        assert held["ResearchStudy/own-one"]["title"]
+        assert held[f"Provenance/{one}-provenance"]["target"] == [{"reference": "ResearchStudy/own-one"}]
+        assert held["ResearchStudy/own-two"]["meta"]["versionId"] == "1"
+        assert f"ResearchStudy/{one}" not in held
+
+
+def test_what_a_record_has_no_longer_is_pruned(hapi: HapiServer, tmp_path: Path) -> None:
+    """An intervention that left the record is deleted on the server, and nothing else."""
+    study = next(
+        each
+        for each in GOLDEN
+        if len(each["protocolSection"].get("armsInterventionsModule", {}).get("interventions", ())) > 1
+    )
+    state = tmp_path / "state"
+    load(hapi.base_url, written(tmp_path, [study]), state=state)
+    before = everything(hapi.base_url).keys()
+    fewer: Json = orjson.loads(orjson.dumps(study))
+    fewer["protocolSection"]["armsInterventionsModule"]["interventions"].pop()
+
+    summary = load(hapi.base_url, written(tmp_path, [fewer]), state=state, prune=True)
+
+    gone = before - everything(hapi.base_url).keys()
+    assert summary.total("deleted") == 1
+    assert {name.partition("/")[0] for name in gone} == {"ActivityDefinition"}
+
+
+def _load_in_process(url: str, source: str, seed: int) -> None:
+    studies = GOLDEN.copy()
+    random.Random(seed).shuffle(studies)
+    file = Path(source).with_name(f"studies-{seed}.jsonl")
+    file.write_bytes(b"\n".join(map(orjson.dumps, studies)))
+    summary = load(url, file)
+    if summary.refused or summary.total("failed"):
+        raise SystemExit(1)
+
+
+def test_four_who_load_at_once_make_no_duplicate(hapi: HapiServer, tmp_path: Path) -> None:
+    """Four processes that load the same studies at once all succeed, and no identity is there twice."""
+    source = written(tmp_path, GOLDEN)
+    context = multiprocessing.get_context("spawn")
+    loaders = [context.Process(target=_load_in_process, args=(hapi.base_url, str(source), seed)) for seed in range(4)]
+    for loader in loaders:
+        loader.start()
+    for loader in loaders:
+        loader.join()
+
+    assert [loader.exitcode for loader in loaders] == [0, 0, 0, 0]
+    held = everything(hapi.base_url)
+    named = Counter(
+        (each["resourceType"], identifier["system"], identifier["value"])
+        for each in held.values()
+        for identifier in each.get("identifier", ())
+        if each["resourceType"] != "ResearchStudy" and "system" in identifier
+    )
+    assert set(named.values()) == {1}
+    assert sum(name.startswith("ResearchStudy/") for name in held) == len(GOLDEN)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_faults_on_the_way_change_nothing(hapi: HapiServer, tmp_path: Path, seed: int) -> None:
+    """With one of ten exchanges harmed in every way there is, everything is loaded, once."""
+    plan = randomly(seed, share=0.1)
+    retry = Retry(attempts=12, conflicts=12, faults=12, first_wait=0.05, longest_wait=0.2)
+    with FaultyProxy(hapi.base_url, plan) as proxy:
+        for _ in range(3):
+            summary = load(proxy.base_url, written(tmp_path, GOLDEN), retry=retry)
+            if not summary.refused:
+                break
+        assert proxy.counts
+    held = everything(hapi.base_url)
+    again = load(hapi.base_url, written(tmp_path, GOLDEN))
+    assert again.total("unchanged") == len(held)
+    assert again.refused == 0
+
+
+def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path) -> None:
+    """Killed at any moment and started again, a load ends as an undisturbed one: nothing twice, nothing lost."""
+    source, state = written(tmp_path, GOLDEN), tmp_path / "state"
+    command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", hapi.base_url, "--state", str(state)]
+    chance = random.Random(7)
+    for _ in range(6):
+        loader = subprocess.Popen([*command, "--issues", str(tmp_path / "issues")], stderr=subprocess.DEVNULL)
+        time.sleep(1 + 2 * chance.random())
+        loader.kill()
+        loader.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    held = everything(hapi.base_url)
+    assert versions(held) == {"1"}
+    assert load(hapi.base_url, source).total("unchanged") == len(held)
