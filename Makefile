@@ -3,11 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
+RELEASE ?= R4
+PORT ?= 8080
 
-.PHONY: demo test conformance lint bench hapi package clean
+.PHONY: demo demo-hapi test conformance lint bench hapi package clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py out/demo
+
+# The same on a real server: needs Java 17 and Maven.
+demo-hapi: $(VENV)/.test
+	$(BIN)/python -m examples.demo_hapi $(RELEASE)
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -27,8 +33,6 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 
 # A HAPI FHIR server for a person, in memory or with DATABASE=path; needs Java 17 and Maven. Ctrl-C stops it.
-RELEASE ?= R4
-PORT ?= 8080
 hapi: $(VENV)/.test
 	$(BIN)/python -m tests.hapi --release $(RELEASE) --port $(PORT) $(if $(DATABASE),--database $(DATABASE))
 

@@ -3,8 +3,9 @@ From the text of a study's page to FHIR, and back.
 
     python examples/demo.py [FOLDER]
 
-Reads NCT05143125.page.txt, converts it to FHIR R5, writes one NDJSON file per resource type to FOLDER (out/demo),
-restores the record from these files, and says what happened. The exit status is 1 if it did not come back the same.
+Reads NCT05143125.page.txt, converts it to FHIR R5, loads the resources into FOLDER (out/demo), one NDJSON file per
+type, and loads them again, which writes nothing. Then it restores the record from these files, and says what happened.
+The exit status is 1 if it did not come back the same, or if the repeat wrote something.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 from pathlib import Path
 
 import fhirtrial
+from fhirtrial.load.folder_target import FolderTarget
+from fhirtrial.load.run import load_all
 from fhirtrial.report.account import account
 
 PAGE = Path(__file__).resolve().parent / "NCT05143125.page.txt"
@@ -24,20 +27,17 @@ def main(folder: Path) -> int:
     record = next(fhirtrial.read(PAGE))
     conversion = mapper.convert(record)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    lines: dict[str, list[str]] = {}
-    for resource in conversion.resources:
-        lines.setdefault(resource["resourceType"], []).append(json.dumps(resource))
-    files = [folder / f"{kind}.ndjson" for kind in lines]
-    for file in files:
-        file.write_text("\n".join(lines[file.stem]) + "\n", encoding="utf-8")
+    first = load_all([str(PAGE)], FolderTarget(folder, release="R5"))
+    again = load_all([str(PAGE)], FolderTarget(folder, release="R5"))
 
+    files = sorted(folder.glob("*.ndjson"))
     written = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     restored = mapper.restore(written)
 
     said = account(mapper, conversion, restored)
-    print(f"{said}\nThe resources are in {folder}/.")
-    return 0 if said.is_same else 1
+    print(said)
+    print(f"Loaded into {folder}/: {first.written} written; loaded again: {again.written} written.")
+    return 0 if said.is_same and not again.written else 1
 
 
 if __name__ == "__main__":
