@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test conformance lint bench package clean
+.PHONY: demo test conformance lint bench hapi package clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py out/demo
@@ -21,9 +21,16 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck .ci/run examples/nightly/sync.sh
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
+
+# A HAPI FHIR server for a person, in memory or with DATABASE=path; needs Java 17 and Maven. Ctrl-C stops it.
+RELEASE ?= R4
+PORT ?= 8080
+hapi: $(VENV)/.test
+	$(BIN)/python -m tests.hapi --release $(RELEASE) --port $(PORT) $(if $(DATABASE),--database $(DATABASE))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -13,7 +13,8 @@ Carries clinical-trial registry records to FHIR and back, without loss.
 `read` gives Records, `convert` makes FHIR of one, `restore` and `restore_all` make records of FHIR; the last three use
 a Mapper with the mapping files that come with the library. Make your own Mapper to use other files, or to leave the
 contacts out: it makes R5, and `released` makes R4 or R4B of that. `to_release` and `Release` turn anybody's resources
-from one release into another. Whole runs, from files to files, are in `fhirtrial.pipelines`.
+from one release into another. `definitions_for` gives what others need to read the FHIR side. Whole runs, from files to
+files, are in `fhirtrial.pipelines`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fhirtrial.errors import FhirtrialError, InputError, MappingError, RestoreError, UsageError
     from fhirtrial.issue import Issue
     from fhirtrial.mapping.mapper import Mapper
+    from fhirtrial.publish.publication import definitions_for
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
     from fhirtrial.releases.conversion import released
@@ -37,11 +39,14 @@ if TYPE_CHECKING:
     from fhirtrial.releases.release import Release, ReleaseName
     from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
+    from fhirtrial.server.client import FhirClient
+    from fhirtrial.server.errors import ServerError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Conversion",
+    "FhirClient",
     "FhirtrialError",
     "InputError",
     "Issue",
@@ -51,9 +56,11 @@ __all__ = [
     "Record",
     "Release",
     "RestoreError",
+    "ServerError",
     "UsageError",
     "__version__",
     "convert",
+    "definitions_for",
     "read",
     "released",
     "restore",
@@ -63,6 +70,7 @@ __all__ = [
 
 _PLACES = {
     "Conversion": "conversion",
+    "FhirClient": "server.client",
     "FhirtrialError": "errors",
     "InputError": "errors",
     "Issue": "issue",
@@ -72,7 +80,9 @@ _PLACES = {
     "Record": "record",
     "Release": "releases.release",
     "RestoreError": "errors",
+    "ServerError": "server.errors",
     "UsageError": "errors",
+    "definitions_for": "publish.publication",
     "read": "readers",
     "released": "releases.conversion",
     "to_release": "releases.view",
@@ -163,6 +173,7 @@ def restore_all(
 def _as_r5(
     resources: Iterable[Resource] | Resource | Resources, source_release: ReleaseName | None
 ) -> tuple[Resources, list[Issue]]:
+    from fhirtrial.errors import InputError, RestoreError
     from fhirtrial.mapping.mapper import as_index
     from fhirtrial.releases.detect import release_of_all
     from fhirtrial.releases.view import as_r5
@@ -170,4 +181,7 @@ def _as_r5(
     index = as_index(resources)
     studies = index.of_type.get("ResearchStudy", ())
     found = source_release or release_of_all(studies) or release_of_all(chain.from_iterable(index.of_type.values()))
-    return as_r5(index, _release(found or "R5"))
+    try:
+        return as_r5(index, _release(found or "R5"))
+    except InputError as error:
+        raise RestoreError(error.issue) from error

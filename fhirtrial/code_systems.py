@@ -22,6 +22,8 @@ from fhirtrial.prefixes import load_prefixes
 from fhirtrial.strict_yaml import compose, line_of, scalar
 
 FILE = "codesystems.yaml"
+PUBLISHER = "fhirtrial"
+"""Who publishes what is ours."""
 FOLDERS = ("ctgov/codes",)
 
 
@@ -86,7 +88,7 @@ def _of_tables(files: MappingFiles) -> list[dict[str, Any]]:
                 message = f"{code} is called {label!r} here and {concepts[code]!r} in another table of {table.own}"
                 raise MappingError(message, file=table.file, line=table.lines[code])
     return [
-        _resource(url, {}, [{"code": code, "display": label} for code, label in concepts.items()])
+        _resource(url, {}, [{"code": code, "display": label} for code, label in concepts.items()], complete=False)
         for url, concepts in found.items()
     ]
 
@@ -107,8 +109,15 @@ def _own(files: MappingFiles) -> list[dict[str, Any]]:
     return resources
 
 
-def _resource(url: str, texts: dict[str, str], concepts: list[dict[str, str]]) -> dict[str, Any]:
-    """A CodeSystem; its id is the end of its address, its name the same without separators."""
+def _resource(
+    url: str, texts: dict[str, str], concepts: list[dict[str, str]], *, complete: bool = True
+) -> dict[str, Any]:
+    """
+    A CodeSystem; its id is the end of its address, its name the same without separators.
+
+    The codes of a registry's enumeration are never all of them: what it adds tomorrow is written as it is, and is no
+    mistake. So a validator warns where it would else refuse the resource.
+    """
     identity = url.rsplit("/", 1)[-1]
     return {
         "resourceType": "CodeSystem",
@@ -119,8 +128,7 @@ def _resource(url: str, texts: dict[str, str], concepts: list[dict[str, str]]) -
         "status": "active",
         "experimental": False,
         "caseSensitive": True,
-        "content": "complete",
-        "count": len(concepts),
+        **({"content": "complete", "count": len(concepts)} if complete else {"content": "fragment"}),
         "concept": concepts,
     }
 

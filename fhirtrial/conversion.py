@@ -46,7 +46,8 @@ class Conversion:
         """
         The resources as `fhir.resources` objects of their release; those of R4 are R4B's, which allow all that R4 does.
 
-        Raises pydantic's ValidationError if a resource is not valid, which would be a defect of the mapping.
+        Raises pydantic's ValidationError if a resource is not valid, which would be a defect of the mapping; or, in R4,
+        if something stands beside the value of an extension (a registry's odd value), which these models do not know.
         """
         if self.release == "R5":
             from fhir.resources import get_fhir_model_class

@@ -5,7 +5,20 @@ Everything fhirtrial raises, in one tree.
     ├── InputError      a source, or one record of it, cannot be used
     ├── MappingError    a mapping file is wrong: found when it is loaded, before any data is seen
     ├── RestoreError    resources that no record can be made from
-    └── UsageError      an argument that cannot be meant
+    ├── UsageError      an argument that cannot be meant
+    └── ServerError     around a server; it and what is below it are in `fhirtrial.server.errors`
+        ├── Unreachable         no whole answer
+        ├── AuthError           401, 403: credentials
+        ├── NotFound            404, 410
+        ├── Conflict            409
+        │   └── PreconditionFailed  412: several match, or not this version
+        ├── TooLarge            413, 408: a smaller bundle may go
+        ├── Throttled           429
+        ├── Refused             any other 4xx
+        ├── ServerFault         5xx
+        ├── WrongVersion        another release of FHIR than the resources are in
+        ├── ForeignLink         a link that leads away from the server
+        └── UnexpectedAnswer    not what FHIR says it is
 
 Every error keeps its facts as attributes; its text is made from them.
 """

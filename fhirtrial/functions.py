@@ -32,7 +32,8 @@ class Function:
     """
     A named function, its inverse if it has one, and how many tables (``by``) both take after the values.
 
-    ``doubt`` gives, of the same values, one sentence if they contradict each other, else None; ``doubt_back`` the same
+    ``members`` are those of the objects that it makes, where they are known; none: any that the type has. ``doubt``
+    gives, of the same values, one sentence if they contradict each other, else None; ``doubt_back`` the same
     of what the inverse takes.
     """
 
@@ -42,6 +43,7 @@ class Function:
     tables: int
     doubt: Callable[..., str | None] | None
     doubt_back: Callable[..., str | None] | None
+    members: tuple[str, ...] = ()
 
 
 FUNCTIONS: dict[str, Function] = {}
@@ -53,9 +55,10 @@ def _named(
     tables: int = 0,
     doubt: Callable[..., str | None] | None = None,
     doubt_back: Callable[..., str | None] | None = None,
+    members: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
     def add(forth: Callable[..., Json]) -> Callable[..., Json]:
-        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt, doubt_back)
+        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt, doubt_back, members)
         return forth
 
     return add
@@ -63,8 +66,8 @@ def _named(
 
 # ---------------------------------------------------------------- numbers with units
 
-_named(quantity_text)(quantity)
-_named(ages_of_ranges, doubt=ages_contradict)(age_ranges)
+_named(quantity_text, members=("value", "unit", "system", "code"))(quantity)
+_named(ages_of_ranges, doubt=ages_contradict, members=("low", "high", "value", "unit", "system", "code"))(age_ranges)
 
 
 def text_of_integer64(value: Json) -> int | None:
@@ -76,7 +79,7 @@ def text_of_integer64(value: Json) -> int | None:
     """
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last one of infinity, which dicts may hold
         return None
 
 

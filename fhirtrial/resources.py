@@ -36,7 +36,11 @@ class Resources:
             for entry, url in entries(resource):
                 self.add(entry, url)
             return
-        self.of_type.setdefault(str(kind), []).append(resource)
+        kind = str(kind)
+        same = self.of_type.get(kind)
+        if same is None:
+            same = self.of_type[kind] = []
+        same.append(resource)
         if "id" in resource:
             self.by_key[f"{kind}/{resource['id']}"] = resource
         if "url" in resource and isinstance(resource["url"], str):

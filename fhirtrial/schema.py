@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -293,7 +293,7 @@ class Schema:
             words = WORDS.get(kind) or f"text ({kind})"
             issues.append(_issue("error", "wrong-type", f"expected {words}, found {_found(value)}", path))
         elif kind in ("integer", "number"):
-            if type(value) is float and not math.isfinite(value):
+            if type(value) is float and not isfinite(value):
                 issues.append(_issue("error", "out-of-range", f"{value} cannot be written in JSON", path))
             elif (type(value) is int and value not in INTEGERS) or (kind == "integer" and _was_integer(value)):
                 issues.append(_issue("error", "out-of-range", f"{value} does not fit into 64 bits", path))
@@ -338,7 +338,7 @@ def _found(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return math.isfinite(value) if type(value) is float else type(value) is int and value in INTEGERS
+    return isfinite(value) if type(value) is float else type(value) is int and value in INTEGERS
 
 
 def _was_integer(value: Any) -> bool:

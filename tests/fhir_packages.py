@@ -19,7 +19,10 @@ Json = dict[str, Any]
 _KINDS = ("StructureDefinition", "ValueSet", "CodeSystem")
 _FHIR = "{http://hl7.org/fhir}"
 _LISTS = frozenset(
-    "element type targetProfile profile extension include exclude concept filter constraint property".split()
+    [
+        *("element", "type", "targetProfile", "profile", "extension", "include", "exclude", "concept", "filter"),
+        *("constraint", "property"),
+    ]
 )
 """XML does not say what a list is: these are, wherever this reader looks."""
 

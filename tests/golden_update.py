@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from fhirtrial.conversion import Conversion
+from fhirtrial.issue import Issue
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.readers import read
 from fhirtrial.record import Record
+from fhirtrial.releases.conversion import released
+from fhirtrial.releases.release import Release
+from fhirtrial.releases.view import to_release
 
 FOLDER = Path(__file__).parent / "golden"
+RELEASES = Path(__file__).parent / "data" / "releases"
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -41,6 +46,37 @@ def files_of(conversion: Conversion) -> Iterator[tuple[str, Any]]:
     yield "issues.json", issues
 
 
+def files_of_release(conversion: Conversion, release: str = "R4") -> Iterator[tuple[str, Any]]:
+    """What a case holds for an earlier release: its form of each resource, and what is said about that."""
+    made = released(conversion, Release(release))
+    for found in made.resources:
+        yield f"expected-{release}/{found['resourceType']}-{found['id']}.json", found
+    issues = made.issues[len(conversion.issues) :]
+    yield f"expected-{release}/issues.json", [_without_place(issue) for issue in issues]
+
+
+def _without_place(issue: Issue) -> dict[str, str]:
+    # Where the record was read depends on where the checkout lies; the line of the table, on every row before it.
+    return {key: value for key, value in issue.as_dict().items() if key not in ("place", "mapping")}
+
+
+def release_files() -> Iterator[tuple[str, Any]]:
+    """What the hand-made resources of ``data/releases`` become in the other release, and what is said, by file."""
+    r4 = Release("R4")
+    for name in ("r5", "r4"):
+        given = [json.loads(line) for line in (RELEASES / f"{name}.ndjson").read_text("utf-8").splitlines()]
+        wanted, source = (r4, Release("R5")) if name == "r5" else (Release("R5"), r4)
+        for check in (False, True):
+            made, issues = to_release(given, wanted, source=source, check=check)
+            told = [_without_place(issue) for issue in issues]
+            yield f"{name}{'-checked' if check else ''}.expected.json", {"resources": made, "issues": told}
+
+
+def stored_releases() -> dict[str, Any]:
+    """What is stored of that."""
+    return {file.name: json.loads(file.read_bytes()) for file in sorted(RELEASES.glob("*.expected.json"))}
+
+
 def pretty(value: Any) -> str:
     """JSON for people and diffs."""
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
@@ -48,10 +84,12 @@ def pretty(value: Any) -> str:
 
 def update(case: Path, mapper: Mapper) -> None:
     """Writes the files of one case, and removes those that are no longer made."""
-    folder = case / "expected"
-    folder.mkdir(exist_ok=True)
-    wanted = {case / name: pretty(value) for name, value in files_of(mapper.convert(source(case)))}
-    for file in folder.iterdir():
+    conversion = mapper.convert(source(case))
+    wanted = {case / name: pretty(value) for name, value in files_of(conversion)}
+    (case / "expected").mkdir(exist_ok=True)
+    if (case / "expected-R4").is_dir():
+        wanted |= {case / name: pretty(value) for name, value in files_of_release(conversion)}
+    for file in case.glob("expected*/*"):
         if file not in wanted:
             file.unlink()
     for file, text in wanted.items():
@@ -65,6 +103,9 @@ def main(names: list[str]) -> None:
         if not names or case.name in names:
             update(case, mapper)
             print(case.name)
+    if not names:
+        for name, value in release_files():
+            (RELEASES / name).write_text(pretty(value), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

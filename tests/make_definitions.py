@@ -19,7 +19,6 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tests.fhir_packages import SD, VERSIONS, Json, Package
 

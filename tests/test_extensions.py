@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from fhir.resources.R4B.structuredefinition import StructureDefinition as StructureDefinition4
 from fhir.resources.structuredefinition import StructureDefinition
 from fhir.resources.valueset import ValueSet
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
-from fhirtrial.mapping.extension_uses import uses
-from fhirtrial.mapping.extensions import structure_definitions
 from fhirtrial.mapping.mapper import Mapper
+from fhirtrial.publish.extensions import structure_definitions
+from fhirtrial.publish.target import load_target
+from fhirtrial.publish.uses import uses
+from fhirtrial.releases.conversion import released
+from fhirtrial.releases.release import RELEASES, Release, ReleaseName
+from fhirtrial.releases.table import load_table
 
 from .records import SHARED, golden, record_of, shared, trees
 
@@ -28,16 +33,25 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = MappingFiles()
 MAPPER = Mapper()
 BASE = MAPPER.mapping.base
-DEFINITIONS: dict[str, Json] = {
-    definition["url"]: definition for definition in structure_definitions(MAPPER.mapping, FILES, version="1.2.3")
+VERSIONS = {"R4": "4.0.1", "R4B": "4.3.0", "R5": "5.0.0"}
+MODELS = {"R4": StructureDefinition4, "R4B": StructureDefinition4, "R5": StructureDefinition}
+TARGETS = {name: load_target(name, FILES) for name in RELEASES}
+R5 = TARGETS["R5"]
+DEFINED: dict[str, dict[str, Json]] = {
+    name: {
+        definition["url"]: definition
+        for definition in structure_definitions(MAPPER.mapping, FILES, version="1.2.3", target=target)
+    }
+    for name, target in TARGETS.items()
 }
+DEFINITIONS = DEFINED["R5"]
 VALUE_SETS: dict[str, Json] = {value_set["url"]: value_set for value_set in value_sets(FILES)}
 CODES = {system["url"]: {concept["code"] for concept in system["concept"]} for system in code_systems(FILES)}
 
 
-def named(name: str) -> Json:
+def named(name: str, release: str = "R5") -> Json:
     """The definition of an extension."""
-    return DEFINITIONS[f"{BASE}StructureDefinition/{name}"]
+    return DEFINED[release][f"{BASE}StructureDefinition/{name}"]
 
 
 def elements(name: str) -> dict[str, Json]:
@@ -70,7 +84,7 @@ def objects(node: Any, path: str) -> Iterator[tuple[str, Json]]:
 
 def parts_of(extension: Json) -> Iterator[tuple[str, Json]]:
     """The objects in the values of the parts of an extension, and the extension itself where others stand on it."""
-    yield "Extension", {"extension": [part for part in extension.get("extension", ()) if ":" in part["url"]]}
+    yield extension["url"], {"extension": [part for part in extension.get("extension", ()) if ":" in part["url"]]}
     for part in extension.get("extension", ()):
         if ":" not in part["url"]:
             for name, member in part.items():
@@ -79,19 +93,20 @@ def parts_of(extension: Json) -> Iterator[tuple[str, Json]]:
             yield from parts_of(part)
 
 
-def faults(resource: Json) -> Iterator[str]:
+def faults(resource: Json, definitions: dict[str, Json] = DEFINITIONS) -> Iterator[str]:
     """How a resource breaks the definitions of our extensions."""
     for path, node in objects(resource, resource["resourceType"]):
         urls = Counter(found["url"] for found in node.get("extension", ()))
         for url, count in urls.items():
             if not url.startswith(BASE):
                 continue
-            if url not in DEFINITIONS:
+            if url not in definitions:
                 yield f"{path}: {url} is not defined"
                 continue
-            definition = DEFINITIONS[url]
+            definition = definitions[url]
             contexts = [context["expression"] for context in definition["context"]]
-            if path not in contexts and contexts != ["Element"]:
+            anywhere = contexts == ["Element"] or (contexts == ["DomainResource"] and "." not in path)
+            if path not in contexts and not anywhere:
                 yield f"{path}: {url} may stand on {contexts}"
             declared = {element["id"]: element for element in definition["differential"]["element"]}
             if count > 1 and declared["Extension"]["max"] == "1":
@@ -164,35 +179,66 @@ def used(resource: Json) -> set[str]:
     }
 
 
-def test_golden_output_obeys_the_definitions() -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_golden_output_obeys_the_definitions(release: ReleaseName) -> None:
     """In the output of the golden records every extension is used as defined, and every defined one is used."""
     seen: set[str] = set()
+    step = Release(release)
     lone_type = {
         "designModule": {"enrollmentInfo": {"type": "ACTUAL"}},
         "identificationModule": {"nctId": "NCT00000102"},
     }
     for name, record in [*golden(), ("a type without a count", record_of({"protocolSection": lone_type}))]:
-        for resource in MAPPER.convert(record).resources:
-            assert list(faults(resource)) == [], name
+        for resource in released(MAPPER.convert(record), step).resources:
+            assert list(faults(resource, DEFINED[release])) == [], name
             seen |= used(resource)
 
-    assert seen == DEFINITIONS.keys()
+    # Only the data of subjects, and resources that others made, have these.
+    elsewhere = {f"{BASE}StructureDefinition/{name}" for name in ("comparison-group", "release-difference")}
+    assert seen == DEFINED[release].keys() - elsewhere
+
+
+@pytest.mark.parametrize("release", ["R4", "R4B"])
+def test_what_only_the_release_step_writes_obeys_its_definition(release: ReleaseName) -> None:
+    """The arm of a subject, its status, and what R4 has no place for, are as their definitions say."""
+    step = Release(release)
+    study = {"resourceType": "ResearchStudy", "status": "active", "comparisonGroup": [{"linkId": "a", "name": "Arm"}]}
+    subject = {
+        "resourceType": "ResearchSubject",
+        "status": "active",
+        "study": {"reference": "ResearchStudy/1"},
+        "subject": {"reference": "Patient/1"},
+        "assignedComparisonGroup": "a",
+        "actualComparisonGroup": "a",
+    }
+    plan = {"resourceType": "PlanDefinition", "status": "active", "actor": [{"title": "A nurse", "option": [{}]}]}
+    made = [step.down(subject, find={"ResearchStudy/1": study}.get), step.down(plan, check=True)]
+
+    assert [list(faults(each.resource, DEFINED[release])) for each in made] == [[], []]
+    names = {url.rpartition("/")[2] for each in made for url in used(each.resource)}
+    assert names == {"comparison-group", "status-inexact", "release-difference"}
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the folder of shared records is not beside the checkout")
 def test_shared_output_obeys_the_definitions() -> None:
     """So it is in the output of all real records."""
+    r4 = Release("R4")
     for record in shared():
-        for resource in MAPPER.convert(record).resources:
+        conversion = MAPPER.convert(record)
+        for resource in conversion.resources:
             assert list(faults(resource)) == [], record.id
+        for resource in released(conversion, r4).resources:
+            assert list(faults(resource, DEFINED["R4"])) == [], record.id
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(trees())
 def test_any_output_obeys_the_definitions(tree: Json) -> None:
     """So it is in the output of invented records with odd values: what FHIR cannot hold stands in the value, too."""
-    for resource in MAPPER.convert(record_of(tree)).resources:
-        assert list(faults(resource)) == []
+    conversion = MAPPER.convert(record_of(tree))
+    for release, defined in DEFINED.items():
+        for resource in released(conversion, Release(release)).resources:
+            assert list(faults(resource, defined)) == []
 
 
 @pytest.mark.parametrize(
@@ -238,33 +284,68 @@ def test_the_check_counts_and_reads_codes() -> None:
 # ------------------------------------------------------------------------------------------------- the definitions
 
 
-@pytest.mark.parametrize("url", list(DEFINITIONS))
-def test_each_is_a_valid_resource(url: str) -> None:
-    """Each is a StructureDefinition of R5 that constrains Extension, found under the end of its address."""
-    definition = DEFINITIONS[url]
-    model = StructureDefinition.model_validate(definition)
+@pytest.mark.parametrize(("release", "url"), [(release, url) for release in RELEASES for url in DEFINED[release]])
+def test_each_is_a_valid_resource(release: str, url: str) -> None:
+    """Each is a StructureDefinition of the release that constrains Extension, found under the end of its address."""
+    definition = DEFINED[release][url]
+    model = MODELS[release].model_validate(definition)
 
     assert url == f"{BASE}StructureDefinition/{model.id}"
-    assert (model.version, model.fhirVersion, model.type) == ("1.2.3", "5.0.0", "Extension")
+    assert (model.version, model.fhirVersion, model.type) == ("1.2.3", VERSIONS[release], "Extension")
     assert "date" not in definition
     ids = [element["id"] for element in definition["differential"]["element"]]
     assert len(set(ids)) == len(ids)
     assert all(id.replace(f":{id.rpartition(':')[2].partition('.')[0]}", "") for id in ids)
-    assert elements(model.id or "")["Extension.url"]["fixedUri"] == url
+    assert next(element for element in definition["differential"]["element"] if element["id"] == "Extension.url") == {
+        "id": "Extension.url",
+        "path": "Extension.url",
+        "fixedUri": url,
+    }
 
 
-def test_contexts_are_elements_of_r5() -> None:
-    """Each may stand on elements that R5 has."""
-    r5 = MAPPER.mapping.definitions
-    for definition in DEFINITIONS.values():
+@pytest.mark.parametrize("release", RELEASES)
+def test_contexts_are_in_the_release(release: str) -> None:
+    """Each may stand on elements that the release has, or as a further part of an extension that HL7 defines."""
+    definitions = TARGETS[release].definitions
+    defined_by_hl7 = orjson.loads(FILES.read_bytes("fhir/cross-version.json"))
+    for definition in DEFINED[release].values():
         for context in definition["context"]:
+            if context["type"] == "extension":
+                assert context["expression"] in defined_by_hl7
+                assert release != "R5"
+                continue
             first, *names = context["expression"].split(".")
             kind = first
             for name in names:
-                element = r5.element(kind, name)
+                element = definitions.element(kind, name)
                 assert element is not None, context
                 kind = element.type
-            assert first == "Element" or r5.is_resource(first) or r5.elements(first)
+            assert (
+                first in ("Element", "DomainResource") or definitions.is_resource(first) or definitions.elements(first)
+            )
+
+
+def test_contexts_follow_the_step_to_r4() -> None:
+    """What stands on an element that R4 has as an extension is a further part of that; the rest stays where it is."""
+    outcome = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ResearchStudy.outcomeMeasure"
+
+    for release in ("R4", "R4B"):
+        assert named("time-frame", release)["context"] == [{"type": "extension", "expression": outcome}]
+        assert named("site-status", release)["context"] == named("site-status")["context"]
+        assert named("enrollment-untyped", release)["context"] == [{"type": "element", "expression": "ResearchStudy"}]
+        assert named("verbatim", release)["context"] == [{"type": "element", "expression": "Element"}]
+
+
+def test_the_step_to_r4_has_extensions_of_its_own() -> None:
+    """Those are described for R4 and R4B alone, also every one that the table of the step names."""
+    more = {url.rpartition("/")[2] for url in DEFINED["R4"].keys() - DEFINITIONS.keys()}
+    rows = [row for rows in load_table(FILES).rows.values() for row in rows.values()]
+
+    assert more == {"comparison-group", "computable-name", "copy-of", "release-difference", "status-inexact"}
+    assert DEFINED["R4"].keys() == DEFINED["R4B"].keys() > DEFINITIONS.keys()
+    assert {row.extension for row in rows if row.extension.startswith(BASE)} <= DEFINED["R4"].keys()
+    assert named("comparison-group", "R4")["differential"]["element"][-1]["type"] == [{"code": "id"}]
+    assert named("release-difference", "R4")["differential"]["element"][0]["max"] == "*"
 
 
 def test_value_sets_are_valid_and_bound() -> None:
@@ -323,10 +404,11 @@ def test_parts_of_parts_are_slices_in_slices() -> None:
 
 def test_the_same_every_time() -> None:
     """Loaded again, the same files give the same bytes."""
-    again = structure_definitions(Mapper().mapping, MappingFiles(), version="1.2.3")
+    again = structure_definitions(Mapper().mapping, MappingFiles(), version="1.2.3", target=R5)
 
     assert orjson.dumps(again) == orjson.dumps(list(DEFINITIONS.values()))
     assert [found["url"] for found in again] == sorted(DEFINITIONS)
+    assert list(DEFINED["R4"]) == sorted(DEFINED["R4"])
 
 
 def test_verbatim_may_stand_anywhere() -> None:
@@ -368,10 +450,62 @@ def test_descriptions_fit_the_use(tmp_path: Path, old: str, new: str, message: s
     (tmp_path / "extensions.yaml").write_text(text.replace(old, new), "utf-8")
 
     with pytest.raises(MappingError) as error:
-        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1")
+        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1", target=R5)
 
     assert error.value.line
     assert str(error.value).replace(f":{error.value.line}:", ":LINE:") == message
+
+
+OF_RELEASES = [
+    ("  type: id\n", "", "comparison-group has either a type or parts"),
+    (
+        "  type: id\n",
+        "  type: id\n  parts: {a: {type: string, text: b}}\n",
+        "comparison-group has either a type or parts",
+    ),
+    ("type: id", "type: Identifer", "an extension holds no Identifer; did you mean Identifier?"),
+    ("type: uri", "type: urii", "an extension holds no urii; did you mean uri?"),
+    ("type: uri, ", "", "system needs a type"),
+    ("context: [DomainResource]", "context: DomainResource", "the context of release-difference is a list"),
+    ("  context: [DomainResource]\n", "", "release-difference needs a context"),
+    ("title: Copy", "titel: Copy", "titel has no meaning in copy-of; did you mean title?"),
+    ("copy-of:", "sex:", "sex is described in extensions.yaml as well"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), OF_RELEASES)
+def test_descriptions_of_the_release_step(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """What is wrong with an extension of the release step is an error that names file and line."""
+    text = (ROOT / "mappings" / "releases" / "extensions.yaml").read_text("utf-8")
+    assert text.count(old) == 1
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases" / "extensions.yaml").write_text(text.replace(old, new), "utf-8")
+
+    with pytest.raises(MappingError) as error:
+        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1", target=TARGETS["R4"])
+
+    assert error.value.line
+    assert str(error.value) == f"releases/extensions.yaml:{error.value.line}: {message}"
+
+
+def test_an_extension_needs_a_type_of_the_release(tmp_path: Path) -> None:
+    """A value that R4 has no type for is an error in R4 that names the line which writes it; R5 and R4B take it."""
+    (tmp_path / "ctgov").mkdir()
+    text = (ROOT / "mappings" / "ctgov" / "intervention.yaml").read_text("utf-8")
+    changed = text.replace(
+        "valueString: $}\n    - each: $.armGroupLabels",
+        "valueCodeableReference: {concept: {text: $}}}\n    - each: $.armGroupLabels",
+    )
+    assert changed != text
+    (tmp_path / "ctgov" / "intervention.yaml").write_text(changed, "utf-8")
+    mapping, files = Mapper(mappings=tmp_path).mapping, MappingFiles(tmp_path)
+
+    with pytest.raises(MappingError) as error:
+        structure_definitions(mapping, files, version="1", target=TARGETS["R4"])
+
+    assert str(error.value).startswith("ctgov/intervention.yaml:")
+    assert error.value.message == "other-name holds CodeableReference, which an extension in R4 cannot"
+    assert structure_definitions(mapping, files, version="1", target=R5)
 
 
 def test_one_extension_has_one_type(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -93,6 +94,18 @@ def test_all_are_tested() -> None:
 def test_quantity(text: str) -> None:
     """Any text comes back of its Quantity, digit for digit."""
     assert quantity_text(quantity(text)) == text
+
+
+@many
+@given(TEXT)
+@example("31995857")
+@example("１")
+@example("ü")
+def test_pubmed_url_is_quoted(number: str) -> None:
+    """The number stands in the address as quote() writes it, and comes back."""
+    made = pubmed_url(number)
+    assert made == (f"https://pubmed.ncbi.nlm.nih.gov/{quote(number, safe='')}/" if number else None)
+    assert (pubmed_number(made) or "") == number
 
 
 @pytest.mark.parametrize("number", ["018", "1e3", "1_0", "+1", "-1", "１", "1.", " 1", ""])
@@ -322,6 +335,7 @@ def test_namesakes() -> None:
 
 @many
 @given(JSON)
+@example(float("inf"))
 def test_inverses_do_not_crash(value: Any) -> None:
     """What somebody wrote on a server can be anything: an inverse gives nothing then, and raises nothing unexpected."""
     for function in FUNCTIONS.values():

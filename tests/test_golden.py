@@ -9,20 +9,23 @@ from typing import Any
 
 import pytest
 
+import fhirtrial
 from fhirtrial.mapping.mapper import Mapper
 
 from .conformance import problems
-from .golden_update import cases, files_of, pretty, source, update
+from .conformance.earlier import earlier_problems
+from .golden_update import cases, files_of, files_of_release, pretty, source, update
 from .properties import exact
 from .records import SCHEMA
 
 MAPPER = Mapper()
 CASES = cases()
+IN_R4 = [case for case in CASES if (case / "expected-R4").is_dir()]
 
 
 def stored(case: Path) -> dict[str, Any]:
     """What a case holds, by the name of the file."""
-    files = [*sorted((case / "expected").iterdir()), case / "issues.json"]
+    files = [*sorted(case.glob("expected*/*.json")), case / "issues.json"]
     return {file.relative_to(case).as_posix(): json.loads(file.read_bytes()) for file in files}
 
 
@@ -40,7 +43,10 @@ def difference(expected: dict[str, Any], made: dict[str, Any]) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_output_is_the_expected_one(case: Path) -> None:
     """Each record becomes exactly the stored resources and issues; `python -m tests.golden_update` after a change."""
-    made = dict(files_of(MAPPER.convert(source(case))))
+    conversion = MAPPER.convert(source(case))
+    made = dict(files_of(conversion))
+    if case in IN_R4:
+        made |= dict(files_of_release(conversion))
     if told := difference(stored(case), made):
         pytest.fail(f"{told}\n\nIf this is meant: python -m tests.golden_update {case.name}", pytrace=False)
 
@@ -61,6 +67,24 @@ def test_expected_output_gives_the_record(case: Path) -> None:
     """The stored resources, read from their files in alphabetical order, give back the record."""
     resources = [found for name, found in stored(case).items() if name.startswith("expected/")]
     assert exact(MAPPER.restore(resources, verify=True).data) == exact(SCHEMA.wanted(source(case).data))
+
+
+@pytest.mark.parametrize("case", IN_R4, ids=lambda case: case.name)
+def test_expected_output_is_r4(case: Path) -> None:
+    """Every stored resource of R4 is valid there, named after itself, and together they give back the record."""
+    files = {name: found for name, found in stored(case).items() if name.startswith("expected-R4/")}
+    del files["expected-R4/issues.json"]
+    for name, found in files.items():
+        assert name == f"expected-R4/{found['resourceType']}-{found['id']}.json"
+        assert earlier_problems(found) == []
+    assert exact(fhirtrial.restore(files.values(), verify=True).data) == exact(SCHEMA.wanted(source(case).data))
+
+
+def test_there_are_cases_in_r4() -> None:
+    """At least four cases show what R4 gets: all study types, a page, a status that R4 does not know."""
+    assert len(IN_R4) >= 4
+    texts = [file.read_text("utf-8") for case in IN_R4 for file in case.glob("expected-R4/*.json")]
+    assert any("status-inexact" in text for text in texts)
 
 
 def test_there_are_kinds_enough() -> None:

@@ -21,7 +21,7 @@ from tests.validator.warnings import Harmless, harmless, sift
 
 from .records import golden, shared
 
-REQUIRED = "FHIRTRIAL_REQUIRE_VALIDATOR"
+REQUIRED = "FHIRTRIAL_REQUIRE_JAVA"
 """The environment variable that CI sets: what is lacking is an error then, instead of a reason to skip."""
 
 

@@ -17,6 +17,7 @@ from fhirtrial.mapping.verbatim import (
     inside,
     is_code,
     is_date,
+    is_decimal,
     is_later,
     is_text,
     is_uri,
@@ -34,7 +35,7 @@ PRIMITIVES = checks(TYPES)
 URL = "https://fhirtrial.org/StructureDefinition/verbatim"
 TEXT = st.one_of(st.sampled_from((*ODD, *DATES)), st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
 many = settings(derandomize=True, deadline=None, database=None, max_examples=800)
-NAMES = {"is_text": is_text, "is_code": is_code, "is_uri": is_uri, "is_date": is_date}
+NAMES = {"is_text": is_text, "is_code": is_code, "is_uri": is_uri, "is_date": is_date, "is_decimal": is_decimal}
 
 
 def fits(fhir_type: str, value: Any, *, plain: bool = False) -> bool:
@@ -67,6 +68,21 @@ def test_what_fits_is_valid(fhir_type: str, value: str) -> None:
 def test_integers_fit_exactly(fhir_type: str, value: int) -> None:
     """Integers fit if and only if FHIR takes them."""
     assert fits(fhir_type, value) == is_valid(fhir_type, value)
+
+
+@many
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e3, 1e3) | st.integers(-(2**63), 2**63 - 1))
+@example(1e17)
+@example(99999999999999984.0)
+@example(-1e17)
+@example(0.12345678901234567)
+@example(-0.0012345678901234567)
+@example(10**17)
+@example(10**18)
+@example(1.0)
+def test_decimals_fit_exactly(value: float) -> None:
+    """The quick look at a number decides as the count of its digits does."""
+    assert fits("decimal", value) == is_decimal(value)
 
 
 @many

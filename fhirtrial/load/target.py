@@ -89,8 +89,13 @@ class Target(Protocol):
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the target holds under identities of one type; those that it does not hold are left out."""
 
-    def write(self, writes: Sequence[Write]) -> list[Result]:
-        """Writes a bundle, all of it or nothing. Raises RefusedBundleError if the target took nothing."""
+    def write(self, writes: Sequence[Write]) -> Sequence[Result | RefusedBundleError]:
+        """
+        Writes a bundle, and says of each write in its order what became of it.
+
+        A target should take all of a bundle or nothing; of one that does not, some writes may be refused. Raises
+        RefusedBundleError if nothing was taken.
+        """
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
         """Deletes a resource if it is still in that version; False if it is not, or is referred to."""

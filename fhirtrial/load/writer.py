@@ -99,11 +99,18 @@ class Writer:
             return [outcome for part in parts(writes, error) for outcome in self.bundle(part)]
         took = self._clock() - begun
         self.pace.took(took, len(writes))
+        done = [each for each in results if isinstance(each, Result)]
         # Remembered before the next bundle is sent: a run may stop at any moment.
-        self.state.put({result.item.identity: self.written(result) for result in results})
+        self.state.put({each.item.identity: self.written(each) for each in done})
         with self._lock:
             self.summary.took(took, len(writes))
-        return [Outcome(item=result.item, result=result) for result in results]
+        outcomes = [Outcome(item=each.item, result=each) for each in done]
+        for write, each in zip(writes, results, strict=True):
+            if isinstance(each, RefusedBundleError):
+                alone = len(writes) == 1
+                refusal = Outcome(item=write.item, why=str(each), changed=each.changed)
+                outcomes += [refusal] if alone else self.bundle([write])
+        return outcomes
 
     def written(self, result: Result) -> Written:
         """What is remembered of a write."""

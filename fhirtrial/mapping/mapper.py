@@ -155,7 +155,7 @@ class Mapper:
         if verify:
             made = Resources(self.convert(record).resources)
             found += verify_back(main, beside, index, made)
-        return replace(record, issues=tuple(located(issue, record) for issue in found))
+        return replace(record, issues=tuple(located(issue, record) for issue in found)) if found else record
 
     def _unchecked(self, record: Record, error: Exception) -> Issue:
         _, issues = self.mapping.schema.check(record.data)

@@ -36,7 +36,8 @@ def _words(node: Node, definitions: Definitions) -> Iterator[str]:
     if isinstance(node, Copy | Through):
         for table in node.tables:
             yield from _of_table(table)
-        yield from _of_type(node.type, definitions, set())
+        known = node.function.members if node.function is not None else ()
+        yield from known or _of_type(node.type, definitions, set())
     if isinstance(node, Each):
         yield from _words(node.source, definitions)
     if isinstance(node, Object):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import orjson
 
+from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines.output import Target, open_output
 from fhirtrial.pipelines.restore import found_in, most_met
@@ -130,8 +131,12 @@ class _Run:
         """The resource of a number in the release that is wanted, or None if its servers would refuse it."""
         resource = self.store.get(number)
         raiser = Raiser(self.release(resource), self._find, check=self.check)
-        made = self.to.down(raiser(resource), find=raiser.find, check=self.check)
         place = self.store.place(number)
+        try:
+            made = self.to.down(raiser(resource), find=raiser.find, check=self.check)
+        except InputError as error:
+            self.refuse(replace(error.issue, place=place))
+            return None
         issues = [*raiser.issues, *made.issues]
         for issue in issues:
             self.note(replace(issue, place=place))

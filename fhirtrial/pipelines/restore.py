@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import orjson
 
-from fhirtrial.errors import RestoreError
+from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.output import Target, open_output
@@ -30,6 +30,7 @@ def restore_all(
     *,
     mapper: Mapper | None = None,
     source_release: str | None = None,
+    more: Callable[[Callable[[Issue], object]], Iterable[ResourceFound]] | None = None,
     verify: bool = False,
     memory: int = BYTES_IN_MEMORY,
     noticed: Noticed = lambda _: None,
@@ -46,6 +47,7 @@ def restore_all(
         target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing.
         mapper: a mapping ready to use; that of ClinicalTrials.gov if not given.
         source_release: the release of FHIR that the resources are in; found by what stands in them if not given.
+        more: gives resources from elsewhere, a server for instance; it is handed what takes its issues.
         verify: makes FHIR of each record again, and compares.
         memory: how many bytes of resources are held in memory; the others wait in a temporary file.
         noticed: is called with each issue, in order.
@@ -64,12 +66,14 @@ def restore_all(
                 index.add(found)
                 if not number % _EVERY:
                     progress(summary)
+        for found in () if more is None else more(index.refuse):
+            index.add(found)
         index.link()
         for number in index.store.group(STUDIES):
             try:
                 around = index.around(number)
                 record = mapper.restore(around, verify=verify)
-            except RestoreError as error:
+            except (InputError, RestoreError) as error:
                 index.refuse(_at(error.issue, index.store.place(number)))
                 continue
             for issue in (*around.issues, *record.issues):

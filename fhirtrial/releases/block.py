@@ -19,20 +19,6 @@ Up: TypeAlias = Callable[[Any, Json, Json, Run], None]
 FromExtension: TypeAlias = Callable[[Json, Json, Run], None]
 """Of an extension: itself, the R5 object in the making, the run."""
 
-R5_ONLY = frozenset(
-    f"value{name}"
-    for name in (
-        "CodeableReference",
-        "Integer64",
-        "Availability",
-        "ExtendedContactDetail",
-        "VirtualServiceDetail",
-        "MonetaryComponent",
-        "RatioRange",
-    )
-)
-"""Values of extensions that R4 has no type for: https://hl7.org/fhir/R5/datatypes.html"""
-
 
 class Copying(Protocol):
     """A native element that is made besides, for plain readers of the other release, and compared on the way back."""
@@ -82,8 +68,8 @@ class Block:
 
     @property
     def changes_up(self) -> bool:
-        """The same on the way up."""
-        return bool(self.copies or self.up_rows or self.extension_rows or self.unknown) or not self.finished
+        """The same on the way up: where extensions are looked into on one way, they are on the other."""
+        return self.changes_down or bool(self.up_rows or self.extension_rows or self.unknown)
 
     def passes(self, words: frozenset[str]) -> bool:
         """
@@ -93,9 +79,12 @@ class Block:
         none is passed by in which something would change.
         """
         if words not in self._passes:
-            names = self.down_rows.keys() - {"extension"} | R5_ONLY | {"valueAttachment"} | set(self.systems[0].to)
-            self._passes[words] = not self.copies and words.isdisjoint(names)
+            self._passes[words] = self.has_no_row_for(words) and words.isdisjoint(self.systems[0].to)
         return self._passes[words]
+
+    def has_no_row_for(self, words: frozenset[str]) -> bool:
+        """Whether no row waits for one of these members."""
+        return not self.copies and words.isdisjoint(self.down_rows.keys() - {"extension"})
 
     def down(self, source: Json, run: Run) -> Json:
         """The object in the other release."""
@@ -124,21 +113,22 @@ class Block:
             not self.copies
             and "extension" not in source
             and rows.keys().isdisjoint(source)
-            and self.unknown.keys().isdisjoint(source)
+            and self.unknown.keys().isdisjoint(name.removeprefix("_") for name in source)
         ):
             return source
         out: Json = {}
+        if "extension" in source:  # first, as a native element counts where both say something
+            kept = [each for each in source["extension"] if not self._taken(each, out, run)]
+            if kept:
+                out["extension"] = self.systems[1].extensions(kept)
         for name, value in source.items():
             if name == "extension":
-                kept = [each for each in value if not self._taken(each, out, run)]
-                if kept:
-                    out["extension"] = self.systems[1].extensions(kept)
                 continue
             row = rows.get(name)
             if row is not None:
                 row(value, out, source, run)
-            elif name in self.unknown:
-                message = f"R5 has no {self.unknown[name]}, and nothing official to hold it: left out"
+            elif (plain := name.removeprefix("_")) in self.unknown:
+                message = f"R5 has no {self.unknown[plain]}, and nothing official to hold it: left out"
                 run.say("warning", "not-carried", message, f"{self.path}.{name}")
             else:
                 out[name] = value
@@ -153,22 +143,8 @@ class Block:
         row(extension, out, run)
         return True
 
-    def _extensions(self, value: Any, out: Json, _: list[Json], source: Json, run: Run) -> None:  # noqa: ARG002
-        kept = value
-        if any(map(_is_r5_only, value)):
-            kept = [each for each in value if not _is_r5_only(each)]
-            lost = ", ".join(str(each.get("url")) for each in value if _is_r5_only(each))
-            message = f"the value has a type that R4 lacks: {lost}"
-            run.say("warning", "no-r4-form", message, f"{self.path}.extension")
-        if kept:
-            out["extension"] = self.systems[0].extensions(kept)
-
-
-def _is_r5_only(extension: Json) -> bool:
-    """Whether an extension, or a part of it, has a value that R4 has no type for, or writes otherwise."""
-    if "extension" in extension and any(map(_is_r5_only, extension["extension"])):
-        return True
-    return not R5_ONLY.isdisjoint(extension) or "size" in extension.get("valueAttachment", ())
+    def _extensions(self, value: Any, out: Json, *_: Any) -> None:
+        out["extension"] = self.systems[0].extensions(value)
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

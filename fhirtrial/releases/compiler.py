@@ -11,7 +11,7 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.releases import codeable_reference, extension_rows, native_rows
-from fhirtrial.releases.block import R5_ONLY, Block, value_name
+from fhirtrial.releases.block import Block, value_name
 from fhirtrial.releases.copies import copy_rule
 from fhirtrial.releases.copies.needed import Needed
 from fhirtrial.releases.cross_version import CrossVersion
@@ -20,6 +20,7 @@ from fhirtrial.releases.pairs import PAIRS
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Row, Table
+from fhirtrial.releases.values import ExtensionValues
 
 PASSED_BY = frozenset(
     {"id", "extension", "modifierExtension", "contained", "meta", "implicitRules", "language", "text"}
@@ -56,22 +57,34 @@ class Compiler:
         self.files = files
         self.systems = both_ways(table.systems)
         self.blocks: dict[tuple[str, str], Block] = {}
+        self.values = ExtensionValues(lacking=frozenset(), blocks={})
 
     def compiled(self, resources: tuple[str, ...]) -> Mapping[str, Block]:
         """The block of each type of resource."""
+        inside = {row.inside for rows in self.table.rows.values() for row in rows.values()}
+        for name, rows in self.table.rows.items():
+            if rows and name not in self.r5.types | inside:
+                hint = nearest(name, self.r5.types) or "FHIR R5 has no such type"
+                raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
         made = {name: self.block(name, name) for name in resources}
+        self.values = self.extension_values()
         used = {name for name, _ in self.blocks} | {
             row.inside for rows in self.table.rows.values() for row in rows.values()
         }
         for name, rows in self.table.rows.items():
             if name not in used:
-                hint = nearest(name, self.blocks_by_name()) or "no resource holds it"
-                raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
+                raise self.error(next(iter(rows.values())), f"no resource holds a {name}")
         return made
 
-    def blocks_by_name(self) -> set[str]:
-        """The names of all R5 types that were reached."""
-        return {name for name, _ in self.blocks}
+    def extension_values(self) -> ExtensionValues:
+        """The values of extensions that the other release lacks, and those of a type that changes."""
+        forms = [each for each in self.r5.elements("Extension").values() if each.choice]
+        known = [form for form in forms if self.other.element("Extension", form.name) is not None]
+        changed = [form for form in known if self.inner(form.type, form.type)[0] is not None]
+        return ExtensionValues(
+            lacking=frozenset(form.name for form in forms if form not in known),
+            blocks={form.name: self.blocks[form.type, form.type] for form in changed},
+        )
 
     def block(self, r5_type: str, other_type: str, *, rows: str = "", required: bool = True) -> Block:
         """The block of a type, once."""
@@ -81,19 +94,19 @@ class Compiler:
         block = self.blocks[key] = Block(rows or r5_type, self.systems)
         said = self.rows(rows or r5_type)
         elements = [each for each in self.r5.elements(r5_type).values() if each.name not in PASSED_BY]
-        for general, forms in groupby(elements, lambda each: each.choice or each.name):
-            row = said.pop(general, _NOTHING)
-            self.element(block, general, list(forms), row, other_type)
+        known = {each.choice or each.name for each in elements}
         for name, row in said.items():
-            if row.type != (rows or r5_type):
-                continue  # inherited, and this type does without it
-            hint = nearest(name, self.r5.elements(r5_type)) or "FHIR R5 has no such element"
-            raise self.error(row, f"{r5_type} has no {name}; {hint}")
+            if name not in known and row.type == (rows or r5_type):  # else inherited, and this type does without it
+                hint = nearest(name, known) or "FHIR R5 has no such element"
+                raise self.error(row, f"{r5_type} has no {name}; {hint}")
+        for general, forms in groupby(elements, lambda each: each.choice or each.name):
+            row = said.get(general, _NOTHING)
+            self.element(block, general, list(forms), row, other_type)
         block.copies += [copy_rule(row, self.table, self.files) for row in self.table.copies.get(rows or r5_type, ())]
         block.unknown = self.unknown(block, r5_type, other_type)
         if required:
             self.check_required(block, r5_type, other_type)
-        if self.words is not None and self.words.isdisjoint(R5_ONLY | {"valueAttachment"}):
+        if self.words is not None and not self.table.systems:
             del block.down_rows["extension"]  # nothing to look for in them
         block.finished = True
         return block
@@ -111,16 +124,18 @@ class Compiler:
         if self.words is not None and self.words.isdisjoint(each.name for each in forms):
             return
         first = forms[0]
+        if row.read:
+            self.read_as_well(block, first.name, row)
         if row.nowhere:
             native_rows.add_nowhere(block, [each.name for each in forms], row.nowhere, row.line)
         elif row.dissolve:
             native_rows.add_dissolved(block, general, self.block(first.type, other_type, required=False))
         elif row.call:
-            self.called(block, row)
+            self.called(block, first, row, other_type)
         elif row.split:
             codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
         elif row.plain:
-            members = {each.name: value_name(each.type) for each in forms}
+            members = {each.name: (value_name(each.type), *self.inner(each.type, each.type)) for each in forms}
             plain = next(each.name for each in forms if each.type == row.plain)
             native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), plain, row.extension)
         elif row.beside:
@@ -129,7 +144,7 @@ class Compiler:
             target = self.other.element(other_type, first.name)
             codes = frozenset() if target is None else target.codes or frozenset()
             native_rows.add_codes(block, first.name, codes, row.nearest, row.line)
-        elif first.type == "CodeableReference":
+        elif first.type == "CodeableReference" and not row.extension:
             self.codeable_reference(block, first, row, other_type)
         elif row.first:
             self.first(block, first, row, other_type)
@@ -214,7 +229,7 @@ class Compiler:
 
     def value(self, element: Element) -> Value | Parts:
         """How an extension holds an element: as a value, or in parts."""
-        if self.is_part(element.type) or element.type not in self.other.types:
+        if self.is_part(element.type) or element.type not in self.other.types or element.type == "CodeableReference":
             inner = [each for each in self.r5.elements(element.type).values() if each.name not in PASSED_BY]
             datatype = "" if self.is_part(element.type) else element.type
             return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
@@ -239,7 +254,6 @@ class Compiler:
             extension_rows.add_parts(block, element.name, row.extension, value)
         else:
             extension_rows.add_value(block, element.name, row.extension, value)
-        self.read_as_well(block, element.name, row)
 
     def read_as_well(self, block: Block, name: str, row: Row) -> None:
         """Addresses of HL7's that others write for the same element: read where there is nothing else."""
@@ -281,6 +295,7 @@ class Compiler:
             row.extension,
             member,
             native=target.codes - lost,
+            known=element.codes,
             nearest=row.nearest,
             required=target.min > 0,
             line=row.line,
@@ -292,10 +307,13 @@ class Compiler:
         target = self.other.element(other_type, row.native)
         name = row.to or element.name
         target = self.other.element(other_type, name)
-        if target is None and self.other.element(other_type, f"{name}Reference") is not None:
+        choice = self.other.element(other_type, f"{name}Reference")
+        if target is None and choice is not None and not element.many:
             codeable_reference.add_choice(block, element.name, name)
         elif target is not None and target.type in ("CodeableConcept", "Reference"):
-            self.cross.check_known(row, url, block.path)
+            parts = (self.cross.check_known(row, url, block.path) or {}).get("parts", {})
+            if not {"concept", "reference"} <= parts.keys():
+                raise self.error(row, f"{element.path}: HL7's extension has not both parts of a CodeableReference")
             native = "concept" if target.type == "CodeableConcept" else "reference"
             codeable_reference.add_one_part(block, element.name, name, url, native)
         else:
@@ -303,12 +321,15 @@ class Compiler:
                 row, f"{element.path}: the other release has neither a concept nor a reference {name}", block
             )
 
-    def called(self, block: Block, row: Row) -> None:
+    def called(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A pair of functions."""
         if row.call not in PAIRS:
             hint = nearest(row.call, PAIRS) or f"known: {', '.join(PAIRS)}"
             raise self.error(row, f"no pair of functions is called {row.call!r}; {hint}")
-        PAIRS[row.call](block, row, self.table)
+        target = self.other.element(other_type, element.name)
+        both = target is None or target.type == element.type
+        inner = self.inner(element.type, element.type) if both else (None, None)
+        PAIRS[row.call](block, row, self.table, inner)
 
     # ------------------------------------------------------------ checks
 

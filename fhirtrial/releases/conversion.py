@@ -63,7 +63,7 @@ class _Step:
             return text
         resource = self.find(reference)
         assert resource is not None
-        made = self.release.down(resource, find=self.find)
+        made = self.release.down(resource, find=self.find, text=text)
         self.issues += made.issues
         return text if made.resource is resource else orjson.dumps(made.resource)
 

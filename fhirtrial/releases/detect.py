@@ -49,7 +49,7 @@ def release_of(resource: Resource) -> ReleaseName | None:
 
 def release_of_part(path: str, part: dict[str, Any]) -> ReleaseName | None:
     """The same for a part of a resource: by HL7's extensions on it, and by members that only one release has."""
-    if any(_is_official(each) for each in part.get("extension", ()) if isinstance(each, dict)):
+    if any(_is_official(each) for each in _listed(part.get("extension"))):
         return "R4"
     only_r4, only_r5, _, _ = _marks(path)
     if not only_r5.isdisjoint(part):
@@ -78,14 +78,15 @@ def _marks(path: str) -> tuple[frozenset[str], frozenset[str], frozenset[str], f
 def _extensions(resource: Resource) -> Iterable[dict[str, Any]]:
     """The extensions of a resource, and of its primitive members."""
     for name, value in resource.items():
-        found = (
-            value
-            if name == "extension"
-            else value.get("extension")
-            if name[:1] == "_" and isinstance(value, dict)
-            else ()
-        )
-        yield from (each for each in found or () if isinstance(each, dict))
+        if name == "extension":
+            yield from _listed(value)
+        elif name[:1] == "_" and isinstance(value, dict):
+            yield from _listed(value.get("extension"))
+
+
+def _listed(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; none of what is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _is_official(extension: dict[str, Any]) -> bool:

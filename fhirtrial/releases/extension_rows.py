@@ -106,12 +106,12 @@ def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run]
     """What makes the extensions that an object becomes: its parts in FHIR's order, then what else is in it."""
     known = frozenset(parts.parts) | {"id", "extension"}
     start: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
-    steps: list[tuple[str, str, bool, Step | None]] = []
-    for name, part in parts.parts.items():
-        if isinstance(part, Value):
-            steps.append((name, part.member, part.many, part.down))
-        else:
-            steps.append((name, "extension", part.many, taking_apart(block, part, f"{where}.{name}")))
+    steps = [(name, part.member, part.many, part.down) for name, part in parts.parts.items() if isinstance(part, Value)]
+    nested = [
+        (name, part.many, taking_apart(block, part, f"{where}.{name}"))
+        for name, part in parts.parts.items()
+        if isinstance(part, Parts)
+    ]
 
     def take_apart(source: Json, run: Run) -> list[Json]:
         made = start.copy()
@@ -125,6 +125,10 @@ def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run]
                 made += [{"url": name, member: each} for each in value]
             else:
                 made += [{"url": name, member: step(each, run)} for each in value]
+        for name, many, take in nested:
+            for each in source.get(name, ()) if many else [source[name]] if name in source else []:
+                inner: Json = {"url": name, "extension": take(each, run)}
+                made.append({**inner, "id": each["id"]} if "id" in each else inner)
         if "extension" in source:
             made += block.systems[0].extensions(source["extension"])
         if not source.keys() <= known:
@@ -140,6 +144,9 @@ def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run]
                     made.append({"url": name[1:], f"_{beside.member}": value})
                 else:
                     one[f"_{beside.member}"] = value
+            elif isinstance(beside, Value):
+                message = "what stands beside an entry of a list has no place"
+                run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
             elif name not in known:
                 message = "an extension cannot hold this part"
                 run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
@@ -204,6 +211,7 @@ def add_beside(
     member: str,
     *,
     native: frozenset[str],
+    known: frozenset[str],
     nearest: Mapping[str, str] | None,
     required: bool,
     line: str,
@@ -212,9 +220,11 @@ def add_beside(
     A code that stands in an extension on the element itself.
 
     Codes of ``native`` pass as they are; of the others ``nearest`` says which code is true of them. Where ``nearest``
-    is None, the other release means something else by the element, and no code passes.
+    is None, the other release means something else by the element, and no code passes. ``known`` are R5's codes: what
+    the other release writes with a hyphen more (``related-person``) becomes R5's spelling again.
     """
     below = f"_{name}"
+    spelt = {there: here for here, there in (nearest or {}).items() if there.replace("-", "") == here}
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         beside = source.get(below)
@@ -234,9 +244,18 @@ def add_beside(
         if name not in source:
             out[below] = given
 
-    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+    def of_r5(given: Any, run: Run) -> Any:
+        if given in known:
+            return given
+        if given in spelt:
+            return spelt[given]
+        message = f"R5 has no code {given!r}: kept as it is, and R5 servers refuse the resource"
+        run.say("warning", "no-r5-code", message, f"{block.path}.{name}", line)
+        return given
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:
         if nearest is not None and extension_of(source.get(below), url) is None:
-            out[name] = given
+            out[name] = of_r5(given, run)
 
     def up_below(given: Any, out: Json, source: Json, run: Run) -> None:
         extension = extension_of(given, url)
@@ -247,7 +266,7 @@ def add_beside(
         if nearest is not None and now is not None and nearest.get(str(code)) != now:
             message = f"{now!r} does not stand for {code!r}, which the extension says: the element wins"
             run.say("warning", "conflict", message, f"{block.path}.{name}", line)
-            code = now
+            code = of_r5(now, run)
         if code is not None:
             out[name] = code
         rest = without_extension(given, url)

@@ -112,7 +112,13 @@ def add_dissolved(block: Block, name: str, inner: Block) -> None:
 
 
 def add_nowhere(block: Block, names: list[str], why: str, line: str) -> None:
-    """Elements that no official place holds."""
+    """Elements that no official place holds; what the other release has under the same name is something else."""
+
+    def up_of(name: str) -> Callable[[Any, Json, Json, Run], None]:
+        def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+            run.say("warning", "not-carried", f"left out: {why}", f"{block.path}.{name}", line)
+
+        return up
 
     def down_of(name: str) -> Callable[[Any, Json, list[Json], Json, Run], None]:
         def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
@@ -123,6 +129,7 @@ def add_nowhere(block: Block, names: list[str], why: str, line: str) -> None:
     for name in names:
         block.down_rows[name] = down_of(name)
         block.down_rows[f"_{name}"] = lambda *_: None
+        block.up_rows[name] = block.up_rows[f"_{name}"] = up_of(name)
 
 
 def add_codes(block: Block, name: str, native: frozenset[str], nearest: Mapping[str, str], line: str) -> None:
@@ -140,26 +147,34 @@ def add_codes(block: Block, name: str, native: frozenset[str], nearest: Mapping[
     block.down_rows[name] = down
 
 
-def add_plain_choice(block: Block, forms: dict[str, str], to: str, plain: str, url: str) -> None:
+def add_plain_choice(
+    block: Block, forms: dict[str, tuple[str, Step | None, Step | None]], to: str, plain: str, url: str
+) -> None:
     """
     A choice that the other release has as an element of one type.
 
-    ``forms`` are the R5 members with the member of the extension that holds each; ``plain`` is the one that is native.
+    ``forms`` are the R5 members: the member of the extension that holds each, and what happens inside both ways;
+    ``plain`` is the one that is native.
     """
 
-    def down_of(member: str) -> Callable[[Any, Json, list[Json], Json, Run], None]:
-        return lambda given, out, *_: out.__setitem__(to, {"extension": [{"url": url, member: given}]})
+    def down_of(name: str) -> Callable[[Any, Json, list[Json], Json, Run], None]:
+        member, step, _ = forms[name]
+
+        def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+            value = given if step is None else step(given, run)
+            out[to] = value if name == plain else {"extension": [{"url": url, member: value}]}
+
+        return down
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
-        extension = extension_of(given, url)
-        for name, member in forms.items():
-            if extension is not None and member in extension:
-                out[name] = extension[member]
-                return
-        out[plain] = given
+        extension = extension_of(given, url) or {}
+        name, value = plain, given
+        for form, (member, _, _) in forms.items():
+            if member in extension:
+                name, value = form, extension[member]
+        step = forms[name][2]
+        out[name] = value if step is None else step(value, run)
 
-    for name, member in forms.items():
-        if name != plain:
-            block.down_rows[name] = down_of(member)
-    block.down_rows[plain] = lambda given, out, *_: out.__setitem__(to, given)
+    for name in forms:
+        block.down_rows[name] = down_of(name)
     block.up_rows[to] = up

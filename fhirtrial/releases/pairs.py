@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fhirtrial.releases.block import Block, Json, extension_of, with_extension, without_extension
+from fhirtrial.releases.block import Block, Down, Json, extension_of, with_extension, without_extension
+from fhirtrial.releases.extension_rows import Step
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import Row, Table
 
@@ -14,24 +15,50 @@ ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 LARGEST = 2**31
 """R4's unsignedInt goes up to here: https://hl7.org/fhir/R4/datatypes.html#unsignedInt"""
 
+Inner = tuple[Step | None, Step | None]
+"""What happens inside a value of the element, both ways."""
+
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _AS_TEXT = {"extension": [{"url": ABSENT, "valueCode": "as-text"}]}
 
 
-def add_size(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
-    """Attachment.size: text in R5 (integer64), a number in R4; what is larger than R4 can say has no place there."""
+def add_size(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001
+    """
+    Attachment.size: text in R5 (integer64), a number in R4; HL7's extension on it holds what R4's number cannot say.
+
+    https://hl7.org/fhir/R4/datatypes.html#unsignedInt
+    """
+    url = f"{table.official}Attachment.size"
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        if str(given).isdecimal() and int(given) < LARGEST:
-            out["size"] = int(given)
+        text = str(given)
+        if text.isdecimal() and text == str(int(text)) and int(text) < LARGEST:
+            out["size"] = int(text)
         else:
-            run.say("warning", "no-r4-form", f"{given} is more than R4 can say", f"{block.path}.size", row.line)
+            out["_size"] = with_extension(source.get("_size"), {"url": url, "valueString": text})
 
-    block.down_rows |= {"size": down, "_size": _left_out}
-    block.up_rows |= {"size": lambda given, out, *_: out.__setitem__("size", str(given)), "_size": _passed_by}
+    def down_beside(given: Any, out: Json, *_: Any) -> None:
+        out.setdefault("_size", given)
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:
+        kept = extension_of(source.get("_size"), url)
+        if kept is not None:
+            message = f"{given} wins over {kept.get('valueString')}, which the extension says"
+            run.say("warning", "conflict", message, f"{block.path}.size", row.line)
+        out["size"] = str(given)
+
+    def up_beside(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        kept = extension_of(given, url)
+        if kept is not None and "size" not in source:
+            out["size"] = kept.get("valueString")
+        if rest := without_extension(given, url):
+            out["_size"] = rest
+
+    block.down_rows |= {"size": down, "_size": down_beside}
+    block.up_rows |= {"size": up, "_size": up_beside}
 
 
-def add_dosage(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
+def add_dosage(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001
     """
     MedicationAdministration.dosage: R4's rule mad-1 wants a dose or a rate, R5's takes text, route or site alone.
 
@@ -39,36 +66,41 @@ def add_dosage(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
     https://hl7.org/fhir/R4/medicationadministration.html#constraints
     """
 
-    def down(given: Any, out: Json, *_: Any) -> None:
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         bare = given.keys().isdisjoint(("dose", "rateRatio", "rateQuantity"))
-        out["dosage"] = {**given, "dose": _AS_TEXT} if bare else given
+        made = applied(inner[0], given, run)
+        out["dosage"] = {**made, "dose": _AS_TEXT} if bare else made
 
-    def up(given: Any, out: Json, *_: Any) -> None:
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
         bare = given.get("dose") == _AS_TEXT
-        out["dosage"] = {name: value for name, value in given.items() if name != "dose"} if bare else given
+        made = {name: value for name, value in given.items() if name != "dose"} if bare else given
+        out["dosage"] = applied(inner[1], made, run)
 
     block.down_rows["dosage"] = down
     block.up_rows["dosage"] = up
 
 
-def add_communication(block: Block, row: Row, table: Table) -> None:  # noqa: ARG001
+def add_communication(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001
     """Practitioner.communication: in R4 the language, and HL7's extension on it that says whether it is preferred."""
     url = f"{table.official}Practitioner.communication.preferred"
+    forms = (("preferred", "valueBoolean"), ("_preferred", "_valueBoolean"))
 
-    def one_down(given: Json) -> Json:
+    def one_down(given: Json, run: Run) -> Json:
+        for name in given.keys() - {"language", "preferred", "_preferred"}:
+            message = "the element becomes a concept, and this cannot stand on it"
+            run.say("warning", "no-r4-form", message, f"{block.path}.communication.{name}", row.line)
         language: Json = given.get("language", {})
-        if "preferred" not in given:
-            return language
-        return with_extension(language, {"url": url, "valueBoolean": given["preferred"]})
+        preferred = {there: given[here] for here, there in forms if here in given}
+        return with_extension(language, {"url": url, **preferred}) if preferred else language
 
     def one_up(given: Json) -> Json:
-        found = extension_of(given, url)
+        found = extension_of(given, url) or {}
         language = without_extension(given, url)
         made: Json = {"language": language} if language else {}
-        return made if found is None else {**made, "preferred": found.get("valueBoolean")}
+        return made | {here: found[there] for here, there in forms if there in found}
 
-    def down(given: Any, out: Json, *_: Any) -> None:
-        out["communication"] = [one_down(each) for each in given]
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        out["communication"] = [one_down(each, run) for each in given]
 
     def up(given: Any, out: Json, *_: Any) -> None:
         out["communication"] = [one_up(each) for each in given]
@@ -77,31 +109,40 @@ def add_communication(block: Block, row: Row, table: Table) -> None:  # noqa: AR
     block.up_rows["communication"] = up
 
 
-def add_total_volume(block: Block, row: Row, table: Table) -> None:
+def add_total_volume(block: Block, row: Row, table: Table, inner: Inner) -> None:
     """Medication.totalVolume: in R4 an amount, the volume for one; HL7's extension on it holds the volume itself."""
     url = f"{table.official}Medication.totalVolume"
     path = f"{block.path}.{row.to}"
 
-    def down(given: Any, out: Json, *_: Any) -> None:
-        extension = {"url": url, "valueQuantity": given}
-        out[row.to] = {"extension": [extension], "numerator": given, "denominator": {"value": 1}}
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        made = applied(inner[0], given, run)
+        out[row.to] = {
+            "extension": [{"url": url, "valueQuantity": made}],
+            "numerator": made,
+            "denominator": {"value": 1},
+        }
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
         extension = extension_of(given, url)
         kept = None if extension is None else extension.get("valueQuantity")
         now = given.get("numerator", kept)
+        if given.keys() - {"numerator", "denominator", "extension"} or len(given.get("extension", ())) > (
+            extension is not None
+        ):
+            message = "R5 has a volume here, and no place for what else stands in the ratio"
+            run.say("warning", "not-carried", message, path, row.line)
         if given.get("denominator") not in (None, {"value": 1}) or now is None:
             run.say("warning", "not-carried", "R5 has a volume here: a ratio is none", path, row.line)
             return
         if kept is not None and now != kept:
             run.say("warning", "conflict", f"{now} wins over {kept}, which the extension says", path, row.line)
-        out[row.name] = now
+        out[row.name] = applied(inner[1], now, run)
 
     block.down_rows[row.name] = down
     block.up_rows[row.to] = up
 
 
-def add_arm(block: Block, row: Row, table: Table) -> None:
+def add_arm(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001
     """
     The arm of a subject: in R5 the ``linkId`` of a group of the study, in R4 the name of the arm.
 
@@ -135,7 +176,7 @@ def add_arm(block: Block, row: Row, table: Table) -> None:
             named = f"{len(ids)} arms of the study are" if ids else "no arm of the study is"
             run.say("warning", "not-carried", f"{named} called {given!r}", path, row.line)
 
-    block.down_rows |= {here: down, f"_{here}": _left_out}
+    block.down_rows |= {here: down, f"_{here}": left_out(block, f"_{here}", row)}
     block.up_rows |= {there: up, below: _passed_by}
 
 
@@ -145,15 +186,26 @@ def _arms(subject: Json, run: Run) -> dict[str, str]:
     return {each["linkId"]: each["name"] for each in groups if "linkId" in each and "name" in each}
 
 
-def _left_out(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:
+def applied(step: Step | None, value: Any, run: Run) -> Any:
+    """A value after a step, if there is one."""
+    return value if step is None else step(value, run)
+
+
+def left_out(block: Block, name: str, row: Row) -> Down:
     """What stands beside a value that changes its type has no place."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        message = "R4 writes another value here, and nothing may stand beside it: left out"
+        run.say("warning", "no-r4-form", message, f"{block.path}.{name}", row.line)
+
+    return down
 
 
 def _passed_by(given: Any, out: Json, source: Json, run: Run) -> None:
     """Is read together with the element that it stands beside."""
 
 
-PAIRS: dict[str, Callable[[Block, Row, Table], None]] = {
+PAIRS: dict[str, Callable[[Block, Row, Table, Inner], None]] = {
     "arm": add_arm,
     "communication": add_communication,
     "dosage": add_dosage,

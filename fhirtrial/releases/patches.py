@@ -86,12 +86,11 @@ class Patches:
 
     def compare(self, read: Json, again: Json, run: Run) -> None:
         """Reports what a resource of the other release says that R5, made of it, does not give back."""
-        for path, now, value in _differences(again, read, ""):
-            if value is not MISSING and not path.startswith("/extension"):
-                lost = orjson.dumps(value).decode()
-                back = "nothing" if now is MISSING else orjson.dumps(now).decode()
-                message = f"{path}: {_short(lost)} comes back as {_short(back)}"
-                run.say("warning", "not-carried", message, str(read.get("resourceType")), self.line)
+        for path, now, value in _lost(self.taken_off(again)[0], self.taken_off(read)[0], ""):
+            lost = orjson.dumps(value).decode()
+            back = "nothing" if now is MISSING else orjson.dumps(now).decode()
+            message = f"{path}: {_short(lost)} comes back as {_short(back)}"
+            run.say("warning", "not-carried", message, str(read.get("resourceType")), self.line)
 
     def _apply(self, out: Json, path: str, parts: dict[str, Json], run: Run) -> None:
         *parents, last = (_unescaped(part) for part in path[1:].split("/"))
@@ -100,7 +99,7 @@ class Patches:
             was, value = (_said(parts.get(name)) for name in ("was", "value"))
             at: Any = out
             for name in parents:
-                at = at[int(name)] if isinstance(at, list) else at.setdefault(name, {})
+                at = at[int(name)] if isinstance(at, list) else at[name]
             key: Any = int(last) if isinstance(at, list) else last
             now = at[key] if isinstance(at, list) else at.get(key, MISSING)
         except (LookupError, ValueError, TypeError, AttributeError):
@@ -128,6 +127,23 @@ def _differences(one: Any, other: Any, path: str) -> Iterator[tuple[str, Any, An
         for place, (first, second) in enumerate(zip(one, other, strict=True)):
             yield from _differences(first, second, f"{path}/{place}")
     elif one is MISSING or other is MISSING or one != other or type(one) is not type(other):
+        yield path, one, other
+
+
+def _lost(one: Any, other: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """What ``other`` says and ``one`` does not; the order of extensions, and further ones, do not matter."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted(other):
+            yield from _lost(one.get(name, MISSING), other[name], f"{path}/{_escaped(name)}")
+    elif path.endswith("/extension") and isinstance(other, list):
+        there = one if isinstance(one, list) else []
+        for place, each in enumerate(other):
+            if each not in there:
+                yield f"{path}/{place}", MISSING, each
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _lost(first, second, f"{path}/{place}")
+    elif one is MISSING or one != other or type(one) is not type(other):
         yield path, one, other
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from fhirtrial.definitions import Definitions
-from fhirtrial.errors import UsageError
+from fhirtrial.errors import InputError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, nearest
 from fhirtrial.releases.block import Block
@@ -20,6 +21,7 @@ from fhirtrial.releases.prepared import Prepared
 from fhirtrial.releases.run import Find, Run, nothing_at_hand
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Table, load_table
+from fhirtrial.releases.values import ExtensionValues, tidy
 from fhirtrial.resources import Resource
 
 ReleaseName = Literal["R4", "R4B", "R5"]
@@ -43,6 +45,9 @@ COVERED = (
 """The types of resources that have another form in another release."""
 
 
+LEFT_OUT = ("warning", "no-r4-form")
+"""Severity and code of the issues about what has no place in the other release."""
+
 FOLLOWED = frozenset({"Practitioner", "PractitionerRole"})
 """The types of resources that a registry record's others are looked up in: contacts have their phones there."""
 
@@ -59,6 +64,7 @@ class _Compiled:
     table: Table
     blocks: dict[str, Block]
     patches: Patches
+    values: ExtensionValues
     compiler: Callable[..., Compiler]
 
 
@@ -102,7 +108,7 @@ class Release:
         if self._compiled is None:
             return True
         block = self._compiled.blocks.get(resource_type)
-        return block is not None and block.passes(words)
+        return block is not None and block.passes(words) and self._compiled.values.are_not_in(words)
 
     def finishing(self, vocabulary: Mapping[str, frozenset[str]]) -> Prepared | None:
         """
@@ -111,7 +117,7 @@ class Release:
         ``vocabulary`` is the mapper's. None where there is nothing to do, or where it cannot be done that way.
         """
         compiled = self._compiled
-        if compiled is None:
+        if compiled is None or not all(map(compiled.values.are_not_in, vocabulary.values())):
             return None
         systems = both_ways(compiled.table.systems)[0]
         # Where a code is only known with the record, its system cannot be swapped when the mapping is compiled.
@@ -123,7 +129,9 @@ class Release:
                 blocks[kind] = compiled.compiler(replace(compiled.table, systems={}), words=words).block(kind, kind)
         return Prepared(self.name, blocks, systems)
 
-    def down(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
+    def down(
+        self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False, text: bytes | None = None
+    ) -> Released:
         """
         An R5 resource in this release. The given one is not changed.
 
@@ -131,16 +139,24 @@ class Release:
             resource: an R5 resource, also with contained ones.
             find: gives the R5 resources that it refers to, by reference: contacts and arms are looked up there.
             check: goes back at once; what would be lost is kept in our extension ``release-difference``.
+            text: the resource's JSON, if it is at hand: it may save a look into all that is in it.
+
+        Raises InputError if the resource is not FHIR-shaped.
 
         """
         if self._compiled is None:
             return Released(resource, ())
         run = Run(find, _name(resource))
-        made = self._step(resource, run, down=True)
-        if check:
-            again = self._step(made, Run(find), down=False)
-            if again != resource:
-                made = self._compiled.patches.kept(resource, again, made, run)
+        with _fhir_shaped(run.name):
+            made = self._step(resource, run, down=True)
+            if text is None or not self._compiled.values.passes(text):
+                made = self._compiled.values.left_out(made, run)
+            if check:
+                # What the rows leave out is kept, and said there.
+                run.issues = [issue for issue in run.issues if (issue.severity, issue.code) != LEFT_OUT]
+                again = self._step(made, Run(find), down=False)
+                if again != resource:
+                    made = self._compiled.patches.kept(resource, again, made, run)
         return Released(made, tuple(run.issues))
 
     def up(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
@@ -152,12 +168,18 @@ class Release:
             find: gives the resources that it refers to, in R5.
             check: makes this release's form of it again; what does not come back is an issue.
 
+        Raises InputError if the resource is not FHIR-shaped.
+
         """
         if self._compiled is None:
             return Released(resource, ())
         run = Run(find, _name(resource))
-        plain, patches = self._compiled.patches.taken_off(resource)
-        made = self._compiled.patches.put_back(self._step(plain, run, down=False), patches, run)
+        with _fhir_shaped(run.name):
+            plain, patches = self._compiled.patches.taken_off(resource)
+            made = self._step(plain, run, down=False)
+            if any(issue.code == "not-carried" for issue in run.issues):
+                made = tidy(made)
+            made = self._compiled.patches.put_back(made, patches, run)
         if check:
             again = self.down(made, find=find, check=True).resource
             self._compiled.patches.compare(resource, again, run)
@@ -184,6 +206,16 @@ class Release:
         return block.down(resource, run) if down else block.up(resource, run)
 
 
+@contextmanager
+def _fhir_shaped(name: str) -> Iterator[None]:
+    """Where a member has not the form that FHIR gives it, the rows stumble: the resource is refused."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        message = f"the resource is not FHIR-shaped: {error}"
+        raise InputError(Issue(severity="error", code="not-fhir-shaped", message=message, path=name)) from error
+
+
 def _name(resource: Resource) -> str:
     """How a resource is called in issues."""
     kind, identity = resource.get("resourceType"), resource.get("id")
@@ -201,5 +233,7 @@ def _compiled(files: MappingFiles, name: str) -> _Compiled:
         other = Definitions.load(files, name.lower())
         cross = CrossVersion(files, table.official)
         compiler = partial(Compiler, r5=Definitions.load(files), other=other, cross=cross, files=files)
-        _LOADED[key] = _Compiled(table, dict(compiler(table).compiled(COVERED)), Patches(table), compiler)
+        compiled = compiler(table)
+        blocks = dict(compiled.compiled(COVERED))
+        _LOADED[key] = _Compiled(table, blocks, Patches(table), compiled.values, compiler)
     return _LOADED[key]

@@ -36,8 +36,14 @@ class Run:
         self.contained: dict[str, Resource] = {}
 
     def say(self, severity: Severity, code: str, message: str, path: str, line: str = "", hint: str = "") -> None:
-        """Notes a finding; ``path`` begins with the type of the resource, ``line`` is the table's."""
-        place = f"{self.name}{path[path.index('.') :]}" if self.name and "." in path else self.name or path
+        """
+        Notes a finding; ``line`` is the table's.
+
+        ``path`` begins with the type of the resource, or of a datatype or contained resource that is in it.
+        """
+        kind, dot, rest = path.partition(".")
+        inside = kind != self.name.partition("/")[0]
+        place = path if not self.name else f"{self.name}: {path}" if inside else f"{self.name}{dot}{rest}"
         issue = Issue(severity=severity, code=code, message=message, path=place, mapping=line, hint=hint)
         self.issues.append(issue)
 

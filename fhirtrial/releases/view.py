@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
+from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.releases.release import Release
 from fhirtrial.resources import Resource, Resources
@@ -27,7 +29,11 @@ class Raiser:
         """A resource in R5, always the same object for the same resource."""
         if id(resource) not in self._made:
             self._made[id(resource)] = (resource, resource)  # who asks for it meanwhile gets it as it is
-            made = self.release.up(resource, find=self.find, check=self.check)
+            try:
+                made = self.release.up(resource, find=self.find, check=self.check)
+            except InputError:
+                del self._made[id(resource)]
+                raise
             self.issues += made.issues
             self._made[id(resource)] = (resource, made.resource)
         return self._made[id(resource)][1]
@@ -35,7 +41,16 @@ class Raiser:
     def find(self, reference: str) -> Resource | None:
         """The resource that a reference means, in R5."""
         found = self._find(reference)
-        return None if found is None else self(found)
+        if found is None:
+            return None
+        try:
+            return self(found)
+        except InputError as error:
+            # What only looks at it goes on without it.
+            issue = replace(error.issue, severity="warning")
+            if issue not in self.issues:
+                self.issues.append(issue)
+            return None
 
 
 def as_r5(index: Resources, release: Release) -> tuple[Resources, list[Issue]]:

@@ -327,6 +327,22 @@ def reader(way: Way) -> Read:
             found = below
         return found
 
+    return _two_keys(*way, read) if len(way) == 2 else read
+
+
+def _two_keys(first: str, second: str, careful: Read) -> Read:
+    """The way into extensions, mostly: a list of objects with one value each. What is not there may be None."""
+
+    def read(entry: Any) -> Sequence[Any]:
+        inner = entry.get(first)
+        if inner is None:
+            return ()
+        if inner.__class__ is list:
+            values = [item.get(second) for item in inner]
+            if list not in map(type, values):
+                return values
+        return careful(entry)
+
     return read
 
 

@@ -24,6 +24,9 @@ class Actual:
     def up(self, native: Json, out: Json, run: Run) -> None:
         """Compares it with the membership."""
         out.pop("actual", None)
+        if out.pop("_actual", None) is not None:
+            message = "what stands beside the fact has no place in R5"
+            run.say("warning", "not-carried", message, "Group._actual", self.line)
         if "actual" not in native:
             return
         wanted = "enumerated" if native["actual"] else "definitional"

@@ -103,8 +103,8 @@ class Contact:
     def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
         self.line = row.line
         self.roles: tuple[str, ...] = row.options["roles"]
-        own = (f"{table.base}CodeSystem/party", row.options.get("own", ""))
-        self.codes = {*((ROLES, role) for role in self.roles), own}
+        self.own = (f"{table.base}CodeSystem/party", row.options.get("own", ""))
+        self.codes = {*((ROLES, role) for role in self.roles), self.own}
 
     def parties(self, study: Json, run: Run) -> list[Json]:
         """The parties that are contacts."""
@@ -150,16 +150,21 @@ class Contact:
             message = f"{', '.join(map(repr, names))} wins over {said}, which associatedParty says"
             run.say("warning", "conflict", message, path, self.line)
         kept = {party.get("name"): party for party in parties}
-        made = [kept.get(each.get("name")) or self.new(each, run) for each in given]
+        system, code = self.own
+        ours = any(run.has_code(party.get("role"), (system,), (code,)) for party in parties)
+        made = [kept.get(each.get("name")) or self.new(each, run, ours=ours) for each in given]
         others = [each for each in out.get("associatedParty", ()) if not any(each is party for party in parties)]
         out["associatedParty"] = others + made
 
-    def new(self, detail: Json, run: Run) -> Json:
-        """The party that a new contact becomes."""
+    def new(self, detail: Json, run: Run, *, ours: bool) -> Json:
+        """The party that a new contact becomes; beside contacts with our mark (``ours``) it gets that, and is read."""
         if "telecom" in detail:
             message = f"phone or e-mail of {detail.get('name', 'a contact')!r} need a Practitioner, and are not carried"
             run.say("warning", "not-carried", message, "ResearchStudy.contact.telecom", self.line)
-        made: Json = {"role": {"coding": [{"system": ROLES, "code": self.roles[0]}]}}
+        coding = [{"system": ROLES, "code": self.roles[0]}]
+        if ours:
+            coding.append({"system": self.own[0], "code": self.own[1]})
+        made: Json = {"role": {"coding": coding}}
         return {**made, "name": detail["name"]} if "name" in detail else made
 
 

@@ -66,7 +66,7 @@ class SubjectStatus:
     def up(self, native: Json, out: Json, run: Run) -> None:
         """Compares the code with the present state."""
         marked = drop_mark(out, "_status", self.mark)
-        if "status" not in out and "_status" not in out:
+        if "status" not in out:
             out["status"] = "unknown"
             message = "R4 does not say the status of the publication: 'unknown'"
             run.say("information", "default", message, "ResearchSubject.status", self.line)

@@ -1,8 +1,12 @@
 """
-Our own extensions as FHIR R5 StructureDefinitions.
+Our own extensions as FHIR StructureDefinitions of a release.
 
 What each is for stands in ``extensions.yaml``; where it may be used, the type of its value and its parts follow from
-the mapping files that use it, so that a definition cannot say anything else than what is written.
+the mapping files that use it, so that a definition cannot say anything else than what is written. Where it stands in
+R4 and R4B follows from the table of the release step.
+
+A definition has a differential and no snapshot: the snapshot says nothing more, is made from it and HL7's definition
+of Extension by whatever reads it (HL7's validator and HAPI do), and would fix the release's own texts in ours.
 
 Extensions: https://hl7.org/fhir/R5/defining-extensions.html
 """
@@ -10,119 +14,82 @@ Extensions: https://hl7.org/fhir/R5/defining-extensions.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-import yaml
-
-from fhirtrial.code_systems import value_sets
+from fhirtrial.code_systems import PUBLISHER, value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.extension_uses import VERBATIM, Use, uses
 from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
-from fhirtrial.prefixes import expand
-from fhirtrial.strict_yaml import compose, line_of, scalar
+from fhirtrial.publish.descriptions import FILE, Words, described, of_releases
+from fhirtrial.publish.r4_places import R4Places
+from fhirtrial.publish.target import Target
+from fhirtrial.publish.uses import VERBATIM, Use, uses
 
-FILE = "extensions.yaml"
 HL7 = "http://hl7.org/fhir/StructureDefinition/"
 
 
-def structure_definitions(mapping: LoadedMapping, files: MappingFiles, *, version: str) -> list[dict[str, Any]]:
+def structure_definitions(
+    mapping: LoadedMapping, files: MappingFiles, *, version: str, target: Target
+) -> list[dict[str, Any]]:
     """
-    Our own extensions as R5 StructureDefinition resources, sorted by url; the same files give the same resources.
+    Our own extensions as StructureDefinition resources, sorted by url; the same files give the same resources.
 
-    ``files`` is where ``extensions.yaml`` is, ``version`` what the definitions get.
+    ``files`` is where ``extensions.yaml`` is, ``version`` what the definitions get, ``target`` the release: R4 and
+    R4B have other contexts, and the extensions that the release step adds.
     https://hl7.org/fhir/R5/structuredefinition.html
 
     Raises MappingError, with file and line, if ``extensions.yaml`` does not describe each extension and each part that
-    is used, or describes another, or binds one to a value set of ours that there is none of.
+    is used, or describes another, or binds one to a value set of ours that there is none of; or if a release has no
+    place for an extension, or no such type.
 
     >>> from fhirtrial.mapping.language.mapping import load_mapping
-    >>> definitions = structure_definitions(load_mapping(MappingFiles()), MappingFiles(), version="1.0.0")
+    >>> from fhirtrial.publish.target import load_target
+    >>> files = MappingFiles()
+    >>> r5 = load_target("R5", files)
+    >>> definitions = structure_definitions(load_mapping(files), files, version="1.0.0", target=r5)
     >>> made = {one["id"]: one for one in definitions}
     >>> made["time-frame"]["context"]
     [{'type': 'element', 'expression': 'ResearchStudy.outcomeMeasure'}]
     """
-    described = _read(files, mapping.prefixes)
-    used = uses(mapping)
+    found = _found(mapping, files)
+    for name, (_, use) in found.items():
+        _check_types(name, use, target)
+    if target.places is not None:
+        found = {name: (words, _in_r4(use, target.places)) for name, (words, use) in found.items()}
+        for name, (words, use) in of_releases(files, mapping.definitions).items():
+            if name in found:
+                raise MappingError(f"{name} is described in {FILE} as well", file=words.file, line=words.line)
+            found[name] = words, use
+    known = {value_set["url"] for value_set in value_sets(files)}
+    made = []
+    for name, (words, use) in sorted(found.items()):
+        definition = _definition(name, use, words, mapping, version, target)
+        for element in definition["differential"]["element"]:
+            bound = element.get("binding", {}).get("valueSet", "")
+            if bound.startswith(mapping.base) and bound not in known:
+                hint = nearest(bound, known)
+                message = f"{name}: there is no value set {bound}{f'; {hint}' if hint else ''}"
+                raise MappingError(message, file=words.file, line=words.line)
+        made.append(definition)
+    return made
+
+
+def _found(mapping: LoadedMapping, files: MappingFiles) -> dict[str, tuple[Words, Use]]:
+    """The extensions that mapping files use: what is said of each, and what is made of it."""
+    said, used = described(files, mapping.prefixes), uses(mapping)
     for name, use in used.items():
-        if name not in described:
+        if name not in said:
             message = f"the extension {name} is used, and not described in {FILE}"
             raise MappingError(message, file=use.line.file, line=use.line.number)
-    for name, words in described.items():
+    for name, words in said.items():
         if name not in used:
             hint = nearest(name, used)
             message = f"no mapping file uses the extension {name}{f'; {hint}' if hint else ''}"
             raise MappingError(message, file=FILE, line=words.line)
         _check_parts(name, words, dict(used[name].leaves()))
-    made = [_definition(name, use, described[name], mapping, version) for name, use in used.items()]
-    known = {value_set["url"] for value_set in value_sets(files)}
-    for definition in made:
-        for element in definition["differential"]["element"]:
-            bound = element.get("binding", {}).get("valueSet", "")
-            if bound.startswith(mapping.base) and bound not in known:
-                hint = nearest(bound, known)
-                message = f"{definition['id']}: there is no value set {bound}{f'; {hint}' if hint else ''}"
-                raise MappingError(message, file=FILE, line=described[definition["id"]].line)
-    return made
-
-
-# ------------------------------------------------------------------------------------------- from extensions.yaml
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """
-    What ``extensions.yaml`` says of an extension: what it is called, what it is for, each part by dotted path.
-
-    ``codes`` is the value set of a value that is a bare code; of a coding it follows from the table.
-    """
-
-    line: int
-    title: str
-    text: str
-    codes: str
-    parts: Mapping[str, str]
-    part_lines: Mapping[str, int]
-
-
-def _read(files: MappingFiles, prefixes: Mapping[str, str]) -> dict[str, Words]:
-    """The descriptions by name."""
-    found = {}
-    for name, (line, node) in _members(compose(files.read_bytes(FILE), FILE), "the file").items():
-        members = _members(node, name, known=("title", "text", "codes", "parts"))
-        for key in ("title", "text"):
-            if key not in members:
-                raise MappingError(f"{name} needs a {key}", file=FILE, line=line)
-        parts = _members(members["parts"][1], f"the parts of {name}") if "parts" in members else {}
-        found[name] = Words(
-            line=line,
-            title=_text(members["title"][1]),
-            text=_text(members["text"][1]),
-            codes=expand(_text(members["codes"][1]), prefixes) if "codes" in members else "",
-            parts={path: _text(part) for path, (_, part) in parts.items()},
-            part_lines={path: number for path, (number, _) in parts.items()},
-        )
-    return found
-
-
-def _members(node: yaml.Node, what: str, *, known: tuple[str, ...] = ()) -> dict[str, tuple[int, yaml.Node]]:
-    """The members of an object, each with the line of its name."""
-    if not isinstance(node, yaml.MappingNode) or not node.value:
-        raise MappingError(f"{what} needs members", file=FILE, line=line_of(node))
-    for key, _ in node.value:
-        if known and key.value not in known:
-            hint = nearest(key.value, known) or f"known: {', '.join(known)}"
-            raise MappingError(f"{key.value} has no meaning in {what}; {hint}", file=FILE, line=line_of(key))
-    return {key.value: (line_of(key), value) for key, value in node.value}
-
-
-def _text(node: yaml.Node) -> str:
-    text = scalar(node) if isinstance(node, yaml.ScalarNode) else None
-    if not isinstance(text, str) or not text.strip():
-        raise MappingError("text is needed here", file=FILE, line=line_of(node))
-    return text
+    return {name: (said[name], use) for name, use in used.items()}
 
 
 def _check_parts(name: str, words: Words, used: Mapping[str, Use]) -> None:
@@ -137,10 +104,26 @@ def _check_parts(name: str, words: Words, used: Mapping[str, Use]) -> None:
             raise MappingError(message, file=FILE, line=line)
 
 
+def _check_types(name: str, use: Use, target: Target) -> None:
+    """Raises MappingError if the value of an extension, or of a part, has a type that the release does not have."""
+    types = {element.type for element in target.definitions.elements("Extension").values() if element.choice}
+    for path, part in ((name, use), *use.leaves(name)):
+        if part.type and part.type not in types:
+            message = f"{path} holds {part.type}, which an extension in {target.name} cannot"
+            raise MappingError(message, file=part.line.file, line=part.line.number)
+
+
+def _in_r4(use: Use, places: R4Places) -> Use:
+    """An extension as R4 and R4B have it: on what the elements that it stands on have become there."""
+    return replace(use, contexts=frozenset(map(places.context, use.contexts)))
+
+
 # ---------------------------------------------------------------------------------------------- to the definitions
 
 
-def _definition(name: str, use: Use, words: Words, mapping: LoadedMapping, version: str) -> dict[str, Any]:
+def _definition(
+    name: str, use: Use, words: Words, mapping: LoadedMapping, version: str, target: Target
+) -> dict[str, Any]:
     url = f"{mapping.base}StructureDefinition/{name}"
     root = {
         "id": "Extension",
@@ -159,11 +142,12 @@ def _definition(name: str, use: Use, words: Words, mapping: LoadedMapping, versi
         "title": words.title,
         "status": "active",
         "experimental": False,
+        "publisher": PUBLISHER,
         "description": words.text,
-        "fhirVersion": mapping.definitions.version,
+        "fhirVersion": target.version,
         "kind": "complex-type",
         "abstract": False,
-        "context": [{"type": "element", "expression": path} for path in sorted(use.contexts)],
+        "context": [_context(place) for place in sorted(use.contexts)],
         "type": "Extension",
         "baseDefinition": f"{HL7}Extension",
         "derivation": "constraint",
@@ -171,12 +155,18 @@ def _definition(name: str, use: Use, words: Words, mapping: LoadedMapping, versi
     }
 
 
+def _context(place: str) -> dict[str, str]:
+    """Where an extension may stand: an element, or as a further part of another extension."""
+    return {"type": "extension" if "://" in place else "element", "expression": place}
+
+
 def _elements(
     use: Use, url: str, identity: str, path: str, words: Words, mapping: LoadedMapping, part: str = ""
 ) -> Iterator[dict[str, Any]]:
     """The elements below an extension or below one of its parts, in FHIR's order."""
     # A primitive value that FHIR cannot hold is carried inside the extension, instead of the value.
-    may_be_refused = mapping.definitions.is_primitive(use.type) and url != mapping.verbatim_url
+    primitive = mapping.definitions.is_primitive(use.type) and url != mapping.verbatim_url
+    may_be_refused = primitive and words.file == FILE
     if may_be_refused:
         yield {
             "id": f"{identity}.extension:{VERBATIM}",
@@ -203,7 +193,7 @@ def _elements(
             "type": [{"code": "Extension"}],
         }
         yield from _elements(inner, name, slice_id, slice_path, words, mapping, here)
-    yield {"id": f"{identity}.url", "path": f"{path}.url", "type": [{"code": "uri"}], "fixedUri": url}
+    yield {"id": f"{identity}.url", "path": f"{path}.url", "fixedUri": url}
     value: dict[str, Any] = {"id": f"{identity}.value[x]", "path": f"{path}.value[x]"}
     if use.parts:
         yield value | {"max": "0"}

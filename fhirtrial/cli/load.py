@@ -1,0 +1,166 @@
+"""Loading into a server or a folder, and what a server has twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fhirtrial.cli import options
+from fhirtrial.cli.app import say
+from fhirtrial.cli.exits import REFUSED
+from fhirtrial.cli.report import reporting
+from fhirtrial.cli.server import client_of, server_errors
+from fhirtrial.errors import UsageError
+
+if TYPE_CHECKING:
+    from fhirtrial.load.decision import Decision
+    from fhirtrial.load.item import Item
+    from fhirtrial.load.target import Target
+    from fhirtrial.mapping.difference import Difference
+
+SHOWN = 120
+"""How many letters of a value are shown."""
+
+
+@click.command()
+@options.sources
+@options.server
+@click.option("--folder", metavar="DIR", help="Load into a folder of NDJSON files instead, by the same rules.")
+@click.option("--to", type=options.RELEASE, help="The release of FHIR; else the server's, and R5 for a folder.")
+@click.option("--state", metavar="FILE", help="Remember there what was written; else everything is looked up.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; say how much would be.")
+@click.option("--diff", is_flag=True, help="Show what differs from what the server has, element by element.")
+@click.option("--verify", is_flag=True, help="Look at everything on the server, whatever the state says.")
+@click.option("--force", is_flag=True, help="Overwrite also what somebody has edited on the server.")
+@click.option("--prune", is_flag=True, help="Delete what was made for a study, and the record no longer has.")
+@click.option("--workers", metavar="N", type=click.IntRange(1), help="Bundles under way at a time; else by the server.")
+@click.option("--report", "report_file", metavar="FILE", help="Write the numbers there as JSON.")
+@options.input_format
+@options.contacts
+@options.mappings
+@options.issues
+@options.jobs
+def load(
+    *,
+    sources: tuple[str, ...],
+    server: str | None,
+    folder: str | None,
+    to: str | None,
+    state: str | None,
+    dry_run: bool,
+    diff: bool,
+    verify: bool,
+    force: bool,
+    prune: bool,
+    workers: int | None,
+    report_file: str | None,
+    input_format: str | None,
+    no_contacts: bool,
+    mappings: str | None,
+    issues: str | None,
+    jobs: int,
+) -> None:
+    """
+    Load a registry's records into a FHIR server: each resource once, and a repeat changes nothing.
+
+    A SOURCE is what convert takes, or FHIR that is made already (NDJSON, Bundles, a folder of those). Each resource is
+    found by its business identifier: one that is there is updated, under whatever id, one that somebody has edited on
+    the server is reported and left. What is remembered in the state file as written is neither looked up nor sent; a
+    run that was stopped is simply started again. Credentials come from the environment: see FHIRTRIAL_TOKEN,
+    FHIRTRIAL_USER and FHIRTRIAL_PASSWORD_FILE, FHIRTRIAL_CLIENT_ID in the documentation.
+
+    \b
+    Examples:
+      fhirtrial load studies.jsonl --server http://localhost:8080/fhir --state studies.state
+      fhirtrial load studies.jsonl --server http://localhost:8080/fhir --dry-run --diff
+      fhirtrial load studies.jsonl --folder out/
+    """
+    import orjson
+
+    from fhirtrial.load.loader import Options
+    from fhirtrial.load.run import load_all
+
+    if (server is None) == (folder is None):
+        raise UsageError("say where to: either --server URL or --folder DIR")
+    if folder is not None and state is not None:
+        raise UsageError("--state is for a server: a folder is its own memory")
+    with reporting(issues, stdout_is_taken=diff) as report, server_errors():
+        target, most = target_of_options(server, folder, to)
+        report.summary = done = load_all(
+            sources,
+            target,
+            state=state,
+            options=Options(verify=verify, force=force, dry=dry_run, prune=prune, workers=workers or most),
+            mappings=mappings,
+            contacts=not no_contacts,
+            input_format=input_format,
+            jobs=jobs,
+            noticed=report.notice,
+            shown=show_difference if diff else None,
+            progress=report.loaded,
+        )
+        if report_file is not None:
+            Path(report_file).write_bytes(orjson.dumps(done.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def target_of_options(server: str | None, folder: str | None, to: str | None) -> tuple[Target, int]:
+    """Where to load into, and how many bundles at a time are of use there."""
+    if folder is not None:
+        from fhirtrial.load.folder_target import FolderTarget
+
+        return FolderTarget(folder, release=to or "R5"), 1
+    from fhirtrial.load.server_target import ServerTarget
+
+    client = client_of(str(server), release=to)
+    client.check_release()
+    return ServerTarget(client), client.dialect.workers
+
+
+def show_difference(item: Item, decision: Decision, differences: Sequence[Difference]) -> None:
+    """Prints what differs, as lines with - (the server's) and + (ours)."""
+    from fhirtrial.mapping.difference import MISSING
+
+    head = f"{item.study or 'shared'}: {item.reference}: {decision.action}"
+    if decision.action == "create":
+        click.echo(head)
+        return
+    click.echo(f"{head}{f' ({decision.why})' if decision.why else ''}")
+    for found in differences:
+        if found.second is not MISSING:
+            click.echo(f"  - {found.path}: {_short(found.second)}")
+        if found.first is not MISSING:
+            click.echo(f"  + {found.path}: {_short(found.first)}")
+
+
+def _short(value: Any) -> str:
+    import orjson
+
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+@click.command()
+@options.server_needed
+def duplicates(*, server: str) -> None:
+    """
+    List the identifiers that several resources of a server share: studies with such are not loaded.
+
+    One line for each: the identifier and the resources, separated by tabs. Exit code 1 if there are any.
+
+    \b
+    Examples:
+      fhirtrial duplicates --server http://localhost:8080/fhir
+    """
+    from fhirtrial.load.duplicates import shared_identifiers
+
+    count = 0
+    with server_errors():
+        for identity, names in shared_identifiers(client_of(server)):
+            count += 1
+            click.echo("\t".join([f"{identity.kind}?identifier={identity.system}|{identity.value}", *names]))
+    say(f"{count:,} identifier{'' if count == 1 else 's'} of several resources")
+    if count:
+        raise click.exceptions.Exit(REFUSED)

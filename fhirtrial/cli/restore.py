@@ -1,0 +1,87 @@
+"""FHIR to registry records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fhirtrial.cli import options
+from fhirtrial.cli.report import reporting, target_of
+from fhirtrial.cli.server import client_of, server_errors
+from fhirtrial.errors import UsageError
+
+if TYPE_CHECKING:
+    from fhirtrial.issue import Issue
+    from fhirtrial.readers.fhir import ResourceFound
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE...|NCT...", nargs=-1)
+@options.server
+@click.option("--all", "all_", is_flag=True, help="With --server: all studies that have a number of the registry.")
+@click.option("-o", "--output", metavar="FILE|-", default="-", help="Where to write.")
+@options.source_release
+@options.mappings
+@options.issues
+@options.verify
+def restore(
+    *,
+    sources: tuple[str, ...],
+    server: str | None,
+    all_: bool,
+    output: str,
+    source_release: str | None,
+    mappings: str | None,
+    issues: str | None,
+    verify: bool,
+) -> None:
+    """
+    Make a registry's records of FHIR, of whatever release: one per line, in the order of the studies.
+
+    A SOURCE is a Bundle, NDJSON, a JSON array, a single resource, or a folder of such files; also packed. With --server
+    the studies are read from there, by their numbers, with all that they refer to.
+
+    \b
+    Examples:
+      fhirtrial restore out/ -o studies.jsonl --verify
+      fhirtrial convert studies.jsonl | fhirtrial restore - > again.jsonl
+      fhirtrial restore --server http://localhost:8080/fhir NCT05143125
+    """
+    from fhirtrial.mapping.mapper import Mapper
+    from fhirtrial.pipelines.restore import restore_all
+
+    if Path(output).is_dir() or output.endswith("/"):
+        raise UsageError(f"{output}: restored records go to one file, not to a folder")
+    if server is None and (all_ or not sources):
+        raise UsageError("say what to restore: SOURCE..., or --server URL with numbers or --all")
+    if server is not None and all_ == bool(sources):
+        raise UsageError("with --server say which studies: their numbers, or --all")
+    with reporting(issues, stdout_is_taken=output == "-") as report, server_errors():
+        report.summary = restore_all(
+            sources if server is None else [],
+            target_of(output),
+            mapper=Mapper(mappings=mappings),
+            source_release=source_release,
+            more=None if server is None else lambda note: read_server(str(server), sources, note),
+            verify=verify,
+            noticed=report.notice,
+            progress=report.progress,
+        )
+
+
+def read_server(server: str, numbers: Sequence[str], note: Callable[[Issue], object]) -> Iterator[ResourceFound]:
+    """The resources of studies on a server: of all of them, if no numbers are given."""
+    from fhirtrial.files import MappingFiles
+    from fhirtrial.load.fetch import Fetch
+    from fhirtrial.prefixes import load_prefixes
+    from fhirtrial.readers.fhir import ResourceFound
+    from fhirtrial.record import Origin
+
+    fetch = Fetch(client_of(server), system=load_prefixes(MappingFiles())["nct"], noticed=note)
+    parts = fetch.studies(numbers) if numbers else fetch.everything()
+    for resources in parts:
+        for resource in resources:
+            yield ResourceFound(resource=resource, origin=Origin(file=fetch.base), full_url=None, size=1000)

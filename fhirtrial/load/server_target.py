@@ -1,0 +1,151 @@
+"""Loading into a FHIR server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from fhirtrial.errors import UsageError
+from fhirtrial.load.item import Identity
+from fhirtrial.load.plan import Limits
+from fhirtrial.load.target import Held, RefusedBundleError, Result, Write
+from fhirtrial.releases.release import RELEASES
+from fhirtrial.server.client import FhirClient
+from fhirtrial.server.entries import upsert_entry
+from fhirtrial.server.errors import Conflict, Refused, ServerError, ServerFault, TooLarge
+from fhirtrial.server.response import Written
+
+_ELSEWHERE = frozenset({"HAPI-2279"})
+"""What HAPI says where a condition finds a resource under another id than the body's."""
+_OF_THE_WAY = frozenset({502, 503, 504})
+"""Faults of the way to the server, not of what was sent."""
+
+
+class ServerTarget:
+    """
+    A FHIR server, as `FhirClient` knows it.
+
+    New resources are written by conditional updates that carry our id: where nothing has the identifier they are
+    created under that id, so that two who load at once do not make two. Known ones are updated by id, in the version
+    that was seen.
+
+    Raises UsageError if the server speaks a release that nothing can be loaded in.
+    """
+
+    def __init__(self, client: FhirClient) -> None:
+        self.client = client
+        self.address = client.address.text
+        dialect = client.dialect
+        if dialect.release not in RELEASES:
+            spoken = dialect.fhir_version or "a version of FHIR that it does not name"
+            raise UsageError(f"{self.address} speaks {spoken}; there is {', '.join(RELEASES)} only")
+        self.release = dialect.release
+        entries = min(dialect.entries, dialect.most_entries or dialect.entries)
+        self.limits = Limits(entries=entries, size=dialect.bytes)
+
+    def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
+        """All that the server holds under identities of one type."""
+        kind, system = identities[0].kind, identities[0].system
+        name, tokens = (
+            ("identifier", [each.token for each in identities])
+            if system
+            else ("_id", [each.value for each in identities])
+        )
+        wanted = frozenset(identities)
+        found: dict[Identity, dict[str, Held]] = {}
+        for resource in self.client.search(kind, {name: ",".join(tokens), "_count": "200"}):
+            held = Held(id=str(resource.get("id")), version=version_of(resource), resource=resource)
+            for identity in identities_of(resource) & wanted:
+                found.setdefault(identity, {})[held.id] = held
+        return {identity: list(held.values()) for identity, held in found.items()}
+
+    def write(self, writes: Sequence[Write]) -> list[Result | RefusedBundleError]:
+        """Writes a bundle as one transaction."""
+        entry = [self.entry(write) for write in writes]
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entry}
+        try:
+            answer = self.client.transaction(bundle, studies=[write.item.study for write in writes])
+        except TooLarge as error:
+            raise RefusedBundleError(str(error), too_large=True) from error
+        except (Conflict, Refused) as error:
+            elsewhere = not _ELSEWHERE.isdisjoint(error.outcome.server_codes)
+            changed = elsewhere or isinstance(error, Conflict)
+            raise RefusedBundleError(str(error), place=error.entry, changed=changed) from error
+        except ServerFault as error:
+            if error.status in _OF_THE_WAY:
+                raise
+            raise RefusedBundleError(str(error), place=error.entry) from error
+        return [
+            refused(answer.errors[place]) if place in answer.errors else result(write, answer.entries[place])
+            for place, write in enumerate(writes)
+        ]
+
+    def entry(self, write: Write) -> dict[str, Any]:
+        """The entry of a transaction that carries out a write."""
+        resource = orjson.loads(write.text)
+        full_url = f"{self.address}/{write.item.kind}/{write.id}"
+        if write.way == "create" and write.item.identity.system:
+            dialect = self.client.dialect
+            form = dialect.upsert(write.item.kind)
+            return upsert_entry(
+                resource,
+                form=form,
+                full_url=full_url,
+                conditional_create=dialect.abilities(write.item.kind).conditional_create,
+                if_none_exist=dialect.if_none_exist,
+            )
+        request = {"method": "PUT", "url": f"{write.item.kind}/{write.id}"}
+        if write.way == "update" and write.version:
+            request["ifMatch"] = f'W/"{write.version}"'
+        return {"fullUrl": full_url, "resource": resource, "request": request}
+
+    def delete(self, kind: str, identity: str, version: str) -> bool:
+        """Deletes a resource; False if it is not in that version any more, or others refer to it."""
+        try:
+            self.client.delete(kind, identity, version=version)
+        except Conflict:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self.client.close()
+
+
+def result(write: Write, written: Written) -> Result:
+    """What became of a write, from the server's answer for its entry."""
+    identity = written.reference.rpartition("/")[2] or write.id
+    outcome = written.change
+    if outcome is None:
+        # An update that the server does not tell apart from one that changed nothing.
+        same = bool(written.version) and written.version == write.version
+        outcome = "unchanged" if same else "updated" if write.way == "update" else "created"
+    if outcome == "deleted":
+        raise RefusedBundleError(f"{written.reference}: the server says that it was deleted")
+    return Result(item=write.item, outcome=outcome, id=identity, version=written.version)
+
+
+def refused(error: ServerError) -> RefusedBundleError:
+    """An entry that failed in a bundle of which others did not."""
+    return RefusedBundleError(str(error), changed=isinstance(error, Conflict))
+
+
+def version_of(resource: dict[str, Any]) -> str:
+    """The version of a resource that a server gave."""
+    meta = resource.get("meta")
+    return str(meta.get("versionId", "")) if isinstance(meta, dict) else ""
+
+
+def identities_of(resource: dict[str, Any]) -> frozenset[Identity]:
+    """All that a resource can be found by: its id, and each of its identifiers."""
+    kind = str(resource.get("resourceType"))
+    listed = resource.get("identifier")
+    listed = listed if isinstance(listed, list) else []
+    complete = [
+        Identity(kind, each["system"], each["value"])
+        for each in listed
+        if isinstance(each, dict) and isinstance(each.get("system"), str) and isinstance(each.get("value"), str)
+    ]
+    return frozenset([Identity(kind, "", str(resource.get("id"))), *complete])

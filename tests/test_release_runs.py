@@ -1,0 +1,179 @@
+"""Runs and commands in other releases: what is written where, in which order, with which words and exit code."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from fhirtrial.pipelines.convert import convert_all
+from fhirtrial.pipelines.release import release_all
+from fhirtrial.pipelines.restore import restore_all
+
+from .conformance.earlier import earlier_problems
+from .releases import FOLDER, Json, examples
+from .test_cli import run
+from .test_convert import STUDIES, lines, many, study
+
+
+def converted(source: bytes | Path, **options: Any) -> bytes:
+    """The NDJSON of a run."""
+    out = BytesIO()
+    convert_all([source], out, **options)
+    return out.getvalue()
+
+
+def heap(*resources: Json) -> bytes:
+    """Resources as NDJSON."""
+    return b"".join(orjson.dumps(each) + b"\n" for each in resources)
+
+
+@pytest.mark.parametrize("format", ["ndjson", "bundle", "collection"])
+def test_jobs_change_nothing(format: str) -> None:
+    """One process or four write the same bytes in R4, shared resources once; people that contacts need are found."""
+    one = converted(many(), to="R4", format=format)
+    assert one == converted(many(), to="R4", format=format, jobs=2) == converted(many(), to="R4", format=format, jobs=4)
+    assert b'"progressStatus":' not in one
+
+
+def test_contacts_are_found_again() -> None:
+    """A person who is written once is at hand for each later study that shows the phone."""
+    contact = {"name": "Ann", "role": "CONTACT", "phone": "1"}
+    studies = []
+    for number in range(1, 41):
+        each = study(number)
+        each["protocolSection"]["contactsLocationsModule"] = {"centralContacts": [contact]}
+        studies.append(each)
+    for jobs in (1, 2):
+        found = [orjson.loads(line) for line in converted(lines(*studies), to="R4", jobs=jobs).splitlines()]
+        shown = [each["contact"] for each in found if each["resourceType"] == "ResearchStudy"]
+        assert shown == [[{"name": "Ann", "telecom": [{"system": "phone", "value": "1"}]}]] * 40
+        assert sum(each["resourceType"] == "Practitioner" for each in found) == 1
+
+
+def test_verified_run_in_r4(tmp_path: Path) -> None:
+    """`convert --to R4 --verify` refuses nothing of real studies; the folder has R4's forms and restores in silence."""
+    done = run("convert", STUDIES, "--to", "R4", "--verify", "-o", f"{tmp_path}/out/")
+    assert done.exit_code == 0
+    files = sorted(tmp_path.glob("out/*.ndjson"))
+    for file in files:
+        for line in file.read_bytes().splitlines():
+            assert earlier_problems(orjson.loads(line)) == []
+    back = run("restore", tmp_path / "out", "-o", tmp_path / "back.jsonl", "--verify")
+    assert (back.exit_code, back.stderr) == (0, f"{back.stderr.splitlines()[-1]}\n")
+    plain = converted(STUDIES)
+    restore_all([plain], tmp_path / "wanted.jsonl")
+    assert (tmp_path / "back.jsonl").read_bytes() == (tmp_path / "wanted.jsonl").read_bytes()
+
+
+def test_release_command_there_and_back(tmp_path: Path) -> None:
+    """`release --to R4 --check` and `release --to R5` give anybody's resources again; those R4 refuses are not written."""
+    there = run("release", FOLDER / "r5.ndjson", "--to", "R4", "--check", "-o", tmp_path / "r4.ndjson")
+    refused = re.findall(r"^error: .*? ([A-Z]\w+/[\w-]+)[.:]", there.stderr, re.MULTILINE)
+    assert there.exit_code == 1
+    assert sorted(set(refused)) == ["Group/no-code-in-r4", "PlanDefinition/every-row"]
+    back = run("release", tmp_path / "r4.ndjson", "--to", "R5", "--from", "R4", "-o", tmp_path / "r5.ndjson")
+    assert back.exit_code == 0
+    wanted = [found for name, found in examples("R5").items() if name not in refused]
+    assert [orjson.loads(line) for line in (tmp_path / "r5.ndjson").read_bytes().splitlines()] == wanted
+
+
+def test_release_command_finds_the_release(tmp_path: Path) -> None:
+    """Without `--from` each resource is what it shows, the others what most show; so a mixed heap comes out as one."""
+    study5 = {"resourceType": "ResearchStudy", "id": "a", "status": "active", "region": [{"text": "Chad"}]}
+    study4 = {"resourceType": "ResearchStudy", "id": "b", "status": "completed", "location": [{"text": "Chad"}]}
+    place4 = {"resourceType": "Location", "id": "c", "physicalType": {"text": "room"}}
+    silent = {"resourceType": "Practitioner", "id": "d", "photo": [{"size": 5}]}
+    (tmp_path / "heap.ndjson").write_bytes(heap(study5, study4, place4, silent))
+    done = run("release", tmp_path / "heap.ndjson", "--to", "R5")
+    found = [orjson.loads(line) for line in done.stdout_bytes.splitlines()]
+    assert found[0] == study5
+    assert found[1]["region"] == [{"text": "Chad"}]
+    assert found[2]["form"] == {"text": "room"}
+    assert found[3]["photo"] == [{"size": "5"}]
+    assert done.exit_code == 0
+
+
+def test_restore_of_a_server_with_both_releases(tmp_path: Path) -> None:
+    """A study that shows no release is restored as most of the others are."""
+    both = converted(lines(study(1), study(2)), to="R4")
+    out = BytesIO()
+    restore_all([both], out)
+    ids = [
+        orjson.loads(line)["protocolSection"]["identificationModule"]["nctId"] for line in out.getvalue().splitlines()
+    ]
+    assert ids == ["NCT00000001", "NCT00000002"]
+
+
+def test_bad_resources_stop_nothing() -> None:
+    """What is not FHIR-shaped is refused with its place; whoever only looks at it goes on without it."""
+    role = {"coding": [{"system": "http://hl7.org/fhir/research-study-party-role", "code": "general-contact"}]}
+    good = {"resourceType": "ResearchStudy", "id": "a", "status": "active", "associatedParty": [{"name": "C", "role": role, "party": {"reference": "Practitioner/p"}}]}  # fmt: skip
+    bad = {"resourceType": "Practitioner", "id": "p", "communication": "x", "deceasedBoolean": True}
+    issues: list[str] = []
+    out = BytesIO()
+    summary = release_all(
+        [heap(good, bad)], out, to="R4", source_release="R5", noticed=lambda issue: issues.append(str(issue))
+    )
+    assert (summary.records, summary.refused) == (1, 1)
+    assert [orjson.loads(line)["id"] for line in out.getvalue().splitlines()] == ["a"]
+    (refused,) = [text for text in issues if text.startswith("error")]
+    assert refused.startswith("error: <bytes>:2: Practitioner/p: the resource is not FHIR-shaped: ")
+    assert refused.endswith("[not-fhir-shaped]")
+    issues.clear()
+    r4 = converted(lines(study(1), study(2)), to="R4").splitlines()
+    spoilt = orjson.loads(r4[0])
+    spoilt["extension"] = "x"
+    summary = restore_all([heap(spoilt) + b"\n".join(r4[1:])], BytesIO(), source_release="R4", noticed=lambda issue: issues.append(str(issue)))  # fmt: skip
+    assert (summary.records, summary.refused) == (1, 1)
+    assert any("not FHIR-shaped" in text for text in issues)
+
+
+def test_a_resource_that_points_at_itself() -> None:
+    """References in a circle are followed once."""
+    circle = [
+        {"resourceType": "PractitionerRole", "id": "a", "practitioner": {"reference": "PractitionerRole/a"}},
+        {"resourceType": "ResearchSubject", "id": "s", "status": "active", "study": {"reference": "ResearchSubject/s"}, "subject": {"reference": "Patient/p"}, "assignedComparisonGroup": "x"},
+    ]  # fmt: skip
+    out = BytesIO()
+    assert release_all([heap(*circle)], out, to="R4").records == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["release", STUDIES], "Error: Missing option '--to'. Choose from:"),
+        (["release", STUDIES, "--to", "R3"], "Error: Invalid value for '--to': 'R3' is not one of 'R4', 'R4B', 'R5'."),
+        (["convert", STUDIES, "--to", "r4"], "Error: Invalid value for '--to': 'r4' is not one of 'R4', 'R4B', 'R5'."),
+        (["restore", STUDIES, "--from", "DSTU2"], "Error: Invalid value for '--from': 'DSTU2' is not one of"),
+        (["release", "-", "--to", "R4", "--issues", "-"], "error: --issues -: standard output is taken by the result"),
+        (["release", "nowhere.json", "--to", "R4"], "error: nowhere.json: "),
+    ],
+)
+def test_wrong_use(arguments: list[Any], text: str) -> None:
+    """Wrong use is told in one line, with exit code 2 (1 where only the input misses), and nothing is written."""
+    done = run(*arguments)
+    assert text in done.stderr
+    assert done.exit_code == (1 if "nowhere" in text else 2)
+    assert done.stdout == ""
+
+
+def test_a_wrong_table_is_wrong_use(tmp_path: Path) -> None:
+    """A table of one's own that says what FHIR does not is told with file and line, with exit code 2."""
+    text = (Path(__file__).parents[1] / "mappings" / "releases" / "r4.yaml").read_text("utf-8")
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases" / "r4.yaml").write_text(text.replace("region: {to: location}", "region: {to: place}"))
+    line = text[: text.index("region: {to: location}")].count("\n") + 1
+    for command in ("release", "convert"):
+        done = run(command, STUDIES, "--to", "R4", "--mappings", tmp_path)
+        message = "the other release has no ResearchStudy.place: ResearchStudy.region needs a row"
+        assert (done.exit_code, done.stderr) == (2, f"error: releases/r4.yaml:{line}: {message}\n")
+
+
+def test_r5_is_the_default() -> None:
+    """`--to R5` is what is made without the option, byte for byte."""
+    assert converted(STUDIES, to="R5") == converted(STUDIES)
