@@ -197,7 +197,6 @@ public final class Validate {
       InstanceValidator validator = new InstanceValidator(context, new FhirInstanceValidator.NullEvaluationContext(),
           new XVerExtensionManagerOld(context), new ValidatorSession(), new ValidatorSettings());
       validator.setAnyExtensionsAllowed(false);
-      validator.setErrorForUnknownProfiles(true);
       validator.setResourceIdRule(IdStatus.OPTIONAL);
       validator.setBestPracticeWarningLevel(BestPracticeWarningLevel.Hint);
       validator.setUnknownCodeSystemsCauseErrors(true); // the last of the chain makes them warnings

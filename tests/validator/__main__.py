@@ -1,5 +1,5 @@
 """
-Judges what all golden and shared records become, and our own definitions, in each release: ``python -m tests.validator [R4] [R4B] [R5]``.
+Judges what all golden and shared records become, and our own definitions: ``python -m tests.validator [R4] [R4B] [R5]``.
 
 Prints a table for each release; exits with 1 if anything is wrong, or if an entry of ``warnings.yaml`` is met no more.
 """
