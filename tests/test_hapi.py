@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import orjson
 import pytest
 
 from tests import maven
 from tests.hapi import sharing
+from tests.hapi.__main__ import main
 from tests.hapi.proxy import FaultyProxy
 from tests.hapi.server import PROGRAM, RELEASES, HapiServer, ask
 
@@ -45,6 +49,37 @@ def count(base_url: str) -> int:
     """How many organizations there are."""
     found: int = orjson.loads(ask(f"{base_url}/Organization?_summary=count"))["total"]
     return found
+
+
+class Pretended:
+    """A server that only says what is done with it."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.port = 0
+        self.done: list[str] = []
+        self.owned = False
+
+    def start(self) -> None:
+        self.done.append("start")
+        self.port = 4711
+        self.owned = True
+
+    def clear(self) -> None:
+        self.done.append("clear")
+
+    def stop(self) -> None:
+        self.done.append("stop")
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/fhir"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        print("stop")
 
 
 @pytest.mark.parametrize("hapi", RELEASES, indirect=True)
@@ -115,26 +150,6 @@ def test_a_server_ends_with_who_started_it() -> None:
     pytest.fail("the server still runs")
 
 
-class Pretended:
-    """A server that only says what is done with it."""
-
-    def __init__(self, release: str, log: Path) -> None:
-        self.port = 0
-        self.done: list[str] = []
-        self.owned = False
-
-    def start(self) -> None:
-        self.done.append("start")
-        self.port = 4711
-        self.owned = True
-
-    def clear(self) -> None:
-        self.done.append("clear")
-
-    def stop(self) -> None:
-        self.done.append("stop")
-
-
 def test_the_last_worker_lets_the_server_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first starts it, the second uses the same, and the first stops it only when the second has left."""
     monkeypatch.setattr(sharing, "HapiServer", Pretended)
@@ -174,6 +189,38 @@ def test_one_test_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         using.result(10)
     second.close()
     first.close()
+
+
+def test_a_person_is_told_that_a_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Instead of half a page of Java."""
+    maven.need(PROGRAM.lacking())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["--port", str(port)]) == 1
+    assert capsys.readouterr().err == f"Port {port} is taken; port 0 takes a free one.\n"
+
+
+def test_a_person_starts_and_stops_one() -> None:
+    """What `make hapi` runs says where the server is, and Ctrl-C ends it cleanly, also where the shell ignored it."""
+    code = (
+        "import signal, sys\n"
+        "from tests.hapi import __main__ as program\n"
+        "from tests.test_hapi import Pretended\n"
+        "program.HapiServer = Pretended\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "sys.exit(program.main(['--port', '0']))\n"
+    )
+    command = [sys.executable, "-c", code]
+    maven.need(PROGRAM.lacking())
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("HAPI R4 is being started")
+        assert process.stdout.readline() == "http://127.0.0.1:4711/fhir\n"
+        assert process.stdout.readline() == "Ctrl-C stops it.\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "stop\nStopped.\n"
+        assert process.wait() == 0
 
 
 def test_without_java_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

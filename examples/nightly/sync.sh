@@ -15,7 +15,7 @@
 # again: it goes on where it was, and sending a study twice changes nothing.
 #
 # Exit codes are those of `fhirtrial load` (0: all is loaded, 1: something was not, the report says what, 2: wrong use,
-# 3: the server could not be reached), and 75 if last night's run has not ended yet.
+# 3: the server could not be reached, or did not want us), and 75 if last night's run has not ended yet.
 set -euo pipefail
 
 : "${FHIRTRIAL_SERVER:?must be the base URL of a FHIR server, such as http://localhost:8080/fhir}"

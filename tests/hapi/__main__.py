@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -24,8 +25,12 @@ def main(arguments: list[str]) -> int:
     if reason := PROGRAM.lacking():
         print(reason, file=sys.stderr)
         return 1
+    if chosen.port and taken(chosen.port):
+        print(f"Port {chosen.port} is taken; port 0 takes a free one.", file=sys.stderr)
+        return 1
     server = HapiServer(chosen.release, chosen.database, port=chosen.port, long_lived=True)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     print(
         f"HAPI {chosen.release} is being started, which takes a minute or two; the first time it is built, too.",
         flush=True,
@@ -40,6 +45,17 @@ def main(arguments: list[str]) -> int:
         print(problem, file=sys.stderr)
         return 1
     return 0
+
+
+def taken(port: int) -> bool:
+    """Whether something listens at a port of this machine already."""
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 if __name__ == "__main__":
