@@ -47,6 +47,8 @@ def _plain(value: Any, base: str) -> Any:
         if isinstance(address, str):
             local = address.removeprefix(f"{base}/") if base else address
             made["reference"] = local.partition("/_history/")[0]
+        if isinstance(made.get("size"), int):
+            made["size"] = str(made["size"])  # integer64 is text in R5's JSON; HAPI writes a number
         return made
     if isinstance(value, list):
         return [_plain(item, base) for item in value]

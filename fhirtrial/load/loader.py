@@ -26,7 +26,7 @@ WAVE = 1000
 """How many resources, about, are compared and written together."""
 ASKED = 50
 """How many identities are looked up with one search."""
-FIRST = 100
+FIRST = 50
 """How many entries a bundle has until it is known how long they take."""
 
 Thing = TypeVar("Thing")

@@ -14,11 +14,12 @@ from fhirtrial.load.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.releases.release import RELEASES
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.entries import upsert_entry
-from fhirtrial.server.errors import Conflict, Refused, ServerError, ServerFault, TooLarge
+from fhirtrial.server.errors import Conflict, NotFound, Refused, ServerError, ServerFault, TooLarge
 from fhirtrial.server.response import Written
 
 _ELSEWHERE = frozenset({"HAPI-2279"})
 """What HAPI says where a condition finds a resource under another id than the body's."""
+GONE = 410
 _OF_THE_WAY = frozenset({502, 503, 504})
 """Faults of the way to the server, not of what was sent."""
 
@@ -69,10 +70,13 @@ class ServerTarget:
             answer = self.client.transaction(bundle, studies=[write.item.study for write in writes])
         except TooLarge as error:
             raise RefusedBundleError(str(error), too_large=True) from error
-        except (Conflict, Refused) as error:
+        except Conflict as error:
+            if len(writes) == 1 and writes[0].way == "create":
+                return [self.revived(writes[0], error)]
+            raise RefusedBundleError(str(error), place=error.entry, changed=True) from error
+        except Refused as error:
             elsewhere = not _ELSEWHERE.isdisjoint(error.outcome.server_codes)
-            changed = elsewhere or isinstance(error, Conflict)
-            raise RefusedBundleError(str(error), place=error.entry, changed=changed) from error
+            raise RefusedBundleError(str(error), place=error.entry, changed=elsewhere) from error
         except ServerFault as error:
             if error.status in _OF_THE_WAY:
                 raise
@@ -81,6 +85,28 @@ class ServerTarget:
             refused(answer.errors[place]) if place in answer.errors else result(write, answer.entries[place])
             for place, write in enumerate(writes)
         ]
+
+    def revived(self, write: Write, conflict: Conflict) -> Result:
+        """
+        A resource whose id was there once, and was deleted: a condition cannot make it again, an update by id can.
+
+        Raises RefusedBundleError if the id is somebody else's, or if it is there now: then it is to be looked at again.
+        """
+        name = f"{write.item.kind}/{write.id}"
+        try:
+            there = self.client.read(write.item.kind, write.id)
+        except NotFound as error:
+            if error.status != GONE:
+                raise RefusedBundleError(str(conflict), changed=True) from conflict
+        else:
+            if write.item.identity in identities_of(there):
+                raise RefusedBundleError(str(conflict), changed=True) from conflict
+            message = f"{name} is something else on the server: it does not have the identifier {write.item.identity}"
+            raise RefusedBundleError(message) from conflict
+        try:
+            return result(write, self.client.update(orjson.loads(write.text), study=write.item.study))
+        except (Conflict, Refused) as error:
+            raise RefusedBundleError(str(error)) from error
 
     def entry(self, write: Write) -> dict[str, Any]:
         """The entry of a transaction that carries out a write."""
@@ -104,9 +130,14 @@ class ServerTarget:
     def delete(self, kind: str, identity: str, version: str) -> bool:
         """Deletes a resource; False if it is not in that version any more, or others refer to it."""
         try:
+            # Not every server looks at the version of a delete.
+            if version and version_of(self.client.read(kind, identity)) != version:
+                return False
             self.client.delete(kind, identity, version=version)
         except Conflict:
             return False
+        except NotFound:
+            pass  # it is gone already
         return True
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import orjson
 
 from fhirtrial.errors import UsageError
 from fhirtrial.issue import Issue
-from fhirtrial.load.item import Item, item_of
+from fhirtrial.load.item import Identity, Item, item_of
 from fhirtrial.load.loader import Group
 from fhirtrial.load.plan import in_order
 from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
@@ -84,6 +84,13 @@ def from_resources(sources: Iterable[str], *, release: str, noticed: Refused) ->
                 hint = f"fhirtrial release … --to {release} makes {release} of it"
                 raise UsageError(f"{found.origin}: {name} is {shown}, the target takes {release}; {hint}")
             items.append(item_of(orjson.dumps(found.resource), place=str(found.origin)))
+    first: dict[Identity, Item] = {}
+    for item in items:
+        other = first.setdefault(item.identity, item)
+        if other.reference != item.reference:
+            message = f"{item.reference} has the identifier of {other.reference}: {item.identity}; it is not loaded"
+            noticed(Issue(severity="error", code="same-identifier", message=message, place=item.place))
+    items = [item for item in items if first[item.identity].reference == item.reference]
     ordered = in_order({item.reference: item for item in items}.values())
     for start in range(0, len(ordered), _TOGETHER):
         yield Group(study="", items=ordered[start : start + _TOGETHER])

@@ -53,7 +53,8 @@ class Narrative:
 
     def made(self, description: str) -> Json:
         """The narrative of a description."""
-        text = html.escape(description, quote=False).replace("\n", "<br/>")
+        # Quotes as servers write them, so that what they keep is what we sent.
+        text = html.escape(description, quote=False).replace('"', "&quot;").replace("\n", "<br/>")
         return {"status": "generated", "div": f"{self._before}{text}</div>"}
 
     def down(self, r5: Json, out: Json, run: Run) -> None:  # noqa: ARG002
