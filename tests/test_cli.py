@@ -114,7 +114,7 @@ def test_check_writes_nothing_but_reports(tmp_path: Path) -> None:
          "error: /no/such/file: cannot be written: No such file or directory"),
         (["convert", STUDIES, "--input-format", "jsnol"], "error: 'jsnol' is no format; did you mean jsonl?"),
         (["convert", STUDIES, "--mappings", "/no/such"], "error: /no/such: no such folder of mapping files"),
-        (["convert", STUDIES, "--to", "R4"], "Error: Invalid value for '--to': 'R4' is not 'R5'."),
+        (["convert", STUDIES, "--to", "R3"], "Error: Invalid value for '--to': 'R3' is not one of 'R4', 'R4B', 'R5'."),
         (["convert", STUDIES, "--jobs", "0"], "Error: Invalid value for '--jobs': 0 is not in the range x>=1."),
         (["convert"], "Error: Missing argument 'SOURCE...'."),
         (["coverage", "--format", "xml"],

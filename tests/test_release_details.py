@@ -204,6 +204,7 @@ def test_status_of_publication() -> None:
         ([("recruiting", "2020", None), ("withdrawn", "2021", None)], "withdrawn"),
         ([("recruiting", None, None), ("withdrawn", None, None)], "withdrawn"),
         ([("withdrawn", "2020", "2022"), ("completed", "2019", "2021")], "withdrawn"),
+        ([("withdrawn", "2018", "2022"), ("completed", "2019", "2021")], "withdrawn"),
         ([("overall-study", "2022", None), ("completed", "2019", "2021")], "completed"),
     ],
 )
@@ -227,6 +228,37 @@ def test_contained_resources() -> None:
     assert made["contained"][0]["extension"] == [{"url": f"{X}Practitioner.deceased", "valueBoolean": False}]
     assert made["contact"] == [{"name": "C", "telecom": [{"value": "1"}]}]
     assert given == before
+
+
+def role(code: str) -> Json:
+    """A party's role."""
+    return {"coding": [{"system": "http://hl7.org/fhir/research-study-party-role", "code": code}]}
+
+
+def test_parties_that_r4_cannot_show() -> None:
+    """A sponsor who is a person is none of R4's sponsors; the next role in the order is, by name alone if need be."""
+    person = {"name": "P", "role": role("lead-sponsor"), "party": {"reference": "Practitioner/p"}}
+    assert "sponsor" not in both(study(associatedParty=[person]))[0]
+    named = {"name": "Org", "role": role("sponsor")}
+    assert both(study(associatedParty=[person, named]))[0]["sponsor"] == {"display": "Org"}
+    assert "sponsor" not in both(study(associatedParty=[{"role": role("sponsor")}]))[0]
+
+
+def test_phones_of_a_contact() -> None:
+    """A contact's phone is that of the contact in the role, else of the role's person; without either there is none."""
+    party = {"name": "C", "role": role("recruitment-contact"), "party": {"reference": "PractitionerRole/r"}}
+    person = {"resourceType": "Practitioner", "id": "p", "telecom": [{"value": "person"}]}
+    in_role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "Practitioner/p"}}
+    for contact, shown in (
+        ([{"telecom": [{"value": "role"}]}], "role"),
+        ([{"name": [{"text": "N"}]}], "person"),
+        ([], "person"),
+    ):
+        around = [person, {**in_role, "contact": contact} if contact else in_role]
+        made = down(study(associatedParty=[party]), around).resource
+        assert made["contact"] == [{"name": "C", "telecom": [{"value": shown}]}]
+        assert up(made, around).issues == ()
+    assert down(study(associatedParty=[party])).resource["contact"] == [{"name": "C"}]
 
 
 def test_event_of_a_timing() -> None:
