@@ -276,6 +276,36 @@ def test_event_of_a_timing() -> None:
     assert made["effectivePeriod"]["extension"][0]["valueCode"] == "unknown"
 
 
+def test_recorded() -> None:
+    """A Provenance without a time says that it is unknown; one that says so itself keeps its own words."""
+    base = {"resourceType": "Provenance", "id": "v", "target": [{"display": "t"}], "agent": [{"who": {"display": "w"}}]}
+    assert [each["url"] for each in both(base)[0]["_recorded"]["extension"]][1] == f"{OURS}copy-of"
+    own = {"extension": [{"url": "https://x.example/why", "valueString": "lost"}]}
+    assert both({**base, "_recorded": own})[0]["_recorded"] == own
+
+
+def test_a_plain_status_becomes_the_state() -> None:
+    """A status of R4 without our mark is a state, also the one that stands for all that R4 does not know."""
+    for code in ("approved", "active"):
+        back = up({"resourceType": "ResearchStudy", "id": "s", "status": code}).resource
+        assert back["progressStatus"] == [{"state": {"coding": [{"system": STATE[0], "code": code}]}}]
+
+
+def test_reasons() -> None:
+    """R4 has two lists: where their order or pairs cannot be made again, HL7's extension holds the whole."""
+    base = {"resourceType": "MedicationAdministration", "id": "m", "status": "completed", "subject": {"display": "s"}}
+    base |= {"medication": {"concept": {"text": "m"}}, "occurenceDateTime": "2020"}
+    concept, reference = {"concept": {"text": "a"}}, {"reference": {"reference": "Condition/c"}}
+    for reason, whole in (
+        ([concept, concept, reference], False),
+        ([concept | reference], True),
+        ([reference, concept], True),
+    ):
+        made, _ = both({**base, "reason": reason})
+        assert made["reasonReference"] == [{"reference": "Condition/c"}]
+        assert ("extension" in made) == whole
+
+
 # ---------------------------------------------------------------- which release it is
 
 
