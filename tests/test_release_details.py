@@ -204,6 +204,7 @@ def test_status_of_publication() -> None:
         ([("recruiting", "2020", None), ("withdrawn", "2021", None)], "withdrawn"),
         ([("recruiting", None, None), ("withdrawn", None, None)], "withdrawn"),
         ([("withdrawn", "2020", "2022"), ("completed", "2019", "2021")], "withdrawn"),
+        ([("withdrawn", "2018", "2022"), ("completed", "2019", "2021")], "withdrawn"),
         ([("overall-study", "2022", None), ("completed", "2019", "2021")], "completed"),
     ],
 )
@@ -229,6 +230,37 @@ def test_contained_resources() -> None:
     assert given == before
 
 
+def role(code: str) -> Json:
+    """A party's role."""
+    return {"coding": [{"system": "http://hl7.org/fhir/research-study-party-role", "code": code}]}
+
+
+def test_parties_that_r4_cannot_show() -> None:
+    """A sponsor who is a person is none of R4's sponsors; the next role in the order is, by name alone if need be."""
+    person = {"name": "P", "role": role("lead-sponsor"), "party": {"reference": "Practitioner/p"}}
+    assert "sponsor" not in both(study(associatedParty=[person]))[0]
+    named = {"name": "Org", "role": role("sponsor")}
+    assert both(study(associatedParty=[person, named]))[0]["sponsor"] == {"display": "Org"}
+    assert "sponsor" not in both(study(associatedParty=[{"role": role("sponsor")}]))[0]
+
+
+def test_phones_of_a_contact() -> None:
+    """A contact's phone is that of the contact in the role, else of the role's person; without either there is none."""
+    party = {"name": "C", "role": role("recruitment-contact"), "party": {"reference": "PractitionerRole/r"}}
+    person = {"resourceType": "Practitioner", "id": "p", "telecom": [{"value": "person"}]}
+    in_role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "Practitioner/p"}}
+    for contact, shown in (
+        ([{"telecom": [{"value": "role"}]}], "role"),
+        ([{"name": [{"text": "N"}]}], "person"),
+        ([], "person"),
+    ):
+        around = [person, {**in_role, "contact": contact} if contact else in_role]
+        made = down(study(associatedParty=[party]), around).resource
+        assert made["contact"] == [{"name": "C", "telecom": [{"value": shown}]}]
+        assert up(made, around).issues == ()
+    assert down(study(associatedParty=[party])).resource["contact"] == [{"name": "C"}]
+
+
 def test_event_of_a_timing() -> None:
     """One event is a time, several are the period from the first to the last, none is a period that says so."""
     base = {"resourceType": "MedicationAdministration", "id": "m", "status": "completed", "subject": {"display": "s"}}
@@ -242,6 +274,36 @@ def test_event_of_a_timing() -> None:
         assert value is None or made[name] == value
         assert made["extension"] == [{"url": f"{X}MedicationAdministration.occurence", "valueTiming": timing}]
     assert made["effectivePeriod"]["extension"][0]["valueCode"] == "unknown"
+
+
+def test_recorded() -> None:
+    """A Provenance without a time says that it is unknown; one that says so itself keeps its own words."""
+    base = {"resourceType": "Provenance", "id": "v", "target": [{"display": "t"}], "agent": [{"who": {"display": "w"}}]}
+    assert [each["url"] for each in both(base)[0]["_recorded"]["extension"]][1] == f"{OURS}copy-of"
+    own = {"extension": [{"url": "https://x.example/why", "valueString": "lost"}]}
+    assert both({**base, "_recorded": own})[0]["_recorded"] == own
+
+
+def test_a_plain_status_becomes_the_state() -> None:
+    """A status of R4 without our mark is a state, also the one that stands for all that R4 does not know."""
+    for code in ("approved", "active"):
+        back = up({"resourceType": "ResearchStudy", "id": "s", "status": code}).resource
+        assert back["progressStatus"] == [{"state": {"coding": [{"system": STATE[0], "code": code}]}}]
+
+
+def test_reasons() -> None:
+    """R4 has two lists: where their order or pairs cannot be made again, HL7's extension holds the whole."""
+    base = {"resourceType": "MedicationAdministration", "id": "m", "status": "completed", "subject": {"display": "s"}}
+    base |= {"medication": {"concept": {"text": "m"}}, "occurenceDateTime": "2020"}
+    concept, reference = {"concept": {"text": "a"}}, {"reference": {"reference": "Condition/c"}}
+    for reason, whole in (
+        ([concept, concept, reference], False),
+        ([concept | reference], True),
+        ([reference, concept], True),
+    ):
+        made, _ = both({**base, "reason": reason})
+        assert made["reasonReference"] == [{"reference": "Condition/c"}]
+        assert ("extension" in made) == whole
 
 
 # ---------------------------------------------------------------- which release it is

@@ -320,6 +320,12 @@ CASES: dict[str, tuple[str, Callable[[Json], Any], dict[str, Any], list[str]]] =
         {"/occurenceTiming": None, "/occurencePeriod": {"start": "2020"}},
         ["the time was edited: it wins, and the Timing is dropped"],
     ),
+    "time instead of the period of a Timing": (
+        "MedicationAdministration/ma-timing",
+        lambda found: (found.pop("effectivePeriod"), found.update(effectiveDateTime="2020")),
+        {"/occurenceTiming": None, "/occurenceDateTime": "2020"},
+        ["the time was edited: it wins, and the Timing is dropped"],
+    ),
     "dose filled in": (
         "MedicationAdministration/ma-mad1",
         lambda found: found["dosage"].update(dose={"value": 50}),

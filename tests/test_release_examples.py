@@ -162,3 +162,27 @@ def test_definitions_are_those_of_r5() -> None:
         ("DomainResource", "contained"),
     }
     assert DEFINITIONS.base("Patient") == "DomainResource"
+
+
+@pytest.mark.parametrize(
+    ("size", "native"),
+    [("0", 0), ("2147483647", 2**31 - 1), ("2147483648", None), ("-1", None), ("007", None), ("１８", None)],
+)
+def test_sizes(size: str, native: int | None) -> None:
+    """A size that R4's number says in the same digits is one; any other stands in HL7's extension on the element."""
+    given = {"resourceType": "Patient", "id": "p", "photo": [{"size": size}]}
+    made = down(given).resource
+    assert up(made).resource == given
+    url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Attachment.size"
+    kept = {"_size": {"extension": [{"url": url, "valueString": size}]}}
+    assert made["photo"] == [kept if native is None else {"size": native}]
+
+
+def test_ids_of_parts() -> None:
+    """The id of an element that becomes an extension, or a part of one, goes along."""
+    time = {"id": "t", "daysOfWeek": ["mon"]}
+    given = {"resourceType": "PractitionerRole", "id": "r", "availability": [{"id": "a", "availableTime": [time]}]}
+    made = down(given).resource
+    assert up(made).resource == given
+    assert made["extension"][0]["id"] == "a"
+    assert made["extension"][0]["extension"][1]["id"] == "t"
