@@ -13,8 +13,8 @@ Carries clinical-trial registry records to FHIR and back, without loss.
 `read` gives Records, `convert` makes FHIR of one, `restore` and `restore_all` make records of FHIR; the last three use
 a Mapper with the mapping files that come with the library. Make your own Mapper to use other files, or to leave the
 contacts out: it makes R5, and `released` makes R4 or R4B of that. `to_release` and `Release` turn anybody's resources
-from one release into another. `FhirClient` talks to a FHIR
-server, and raises a ServerError. Whole runs, from files to files, are in `fhirtrial.pipelines`.
+from one release into another. `FhirClient` talks to a FHIR server. Whole runs, from files to files, are in
+`fhirtrial.pipelines`.
 """
 
 from __future__ import annotations
