@@ -13,8 +13,9 @@ Carries clinical-trial registry records to FHIR and back, without loss.
 `read` gives Records, `convert` makes FHIR of one, `restore` and `restore_all` make records of FHIR; the last three use
 a Mapper with the mapping files that come with the library. Make your own Mapper to use other files, or to leave the
 contacts out: it makes R5, and `released` makes R4 or R4B of that. `to_release` and `Release` turn anybody's resources
-from one release into another. `definitions_for` gives what others need to read the FHIR side. Whole runs, from files to
-files, are in `fhirtrial.pipelines`.
+from one release into another. `definitions_for` gives what others need to read the FHIR side; `FhirClient` talks to a
+FHIR server. Whole runs, from files to files, are in `fhirtrial.pipelines`, and from files to servers in
+`fhirtrial.load`.
 """
 
 from __future__ import annotations
@@ -40,24 +41,50 @@ if TYPE_CHECKING:
     from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
     from fhirtrial.server.client import FhirClient
-    from fhirtrial.server.errors import ServerError
+    from fhirtrial.server.errors import (
+        AuthError,
+        Conflict,
+        ForeignLink,
+        NotFound,
+        PreconditionFailed,
+        Refused,
+        ServerError,
+        ServerFault,
+        Throttled,
+        TooLarge,
+        UnexpectedAnswer,
+        Unreachable,
+        WrongVersion,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AuthError",
+    "Conflict",
     "Conversion",
     "FhirClient",
     "FhirtrialError",
+    "ForeignLink",
     "InputError",
     "Issue",
     "Mapper",
     "MappingError",
+    "NotFound",
     "Origin",
+    "PreconditionFailed",
     "Record",
+    "Refused",
     "Release",
     "RestoreError",
     "ServerError",
+    "ServerFault",
+    "Throttled",
+    "TooLarge",
+    "UnexpectedAnswer",
+    "Unreachable",
     "UsageError",
+    "WrongVersion",
     "__version__",
     "convert",
     "definitions_for",
@@ -69,19 +96,31 @@ __all__ = [
 ]
 
 _PLACES = {
+    "AuthError": "server.errors",
+    "Conflict": "server.errors",
     "Conversion": "conversion",
     "FhirClient": "server.client",
     "FhirtrialError": "errors",
+    "ForeignLink": "server.errors",
     "InputError": "errors",
     "Issue": "issue",
     "Mapper": "mapping.mapper",
     "MappingError": "errors",
+    "NotFound": "server.errors",
     "Origin": "record",
+    "PreconditionFailed": "server.errors",
     "Record": "record",
+    "Refused": "server.errors",
     "Release": "releases.release",
     "RestoreError": "errors",
     "ServerError": "server.errors",
+    "ServerFault": "server.errors",
+    "Throttled": "server.errors",
+    "TooLarge": "server.errors",
+    "UnexpectedAnswer": "server.errors",
+    "Unreachable": "server.errors",
     "UsageError": "errors",
+    "WrongVersion": "server.errors",
     "definitions_for": "publish.publication",
     "read": "readers",
     "released": "releases.conversion",

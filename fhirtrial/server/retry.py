@@ -27,7 +27,7 @@ ROLLED_BACK = frozenset(
 )
 """
 HAPI's codes, with status 409, of a whole transaction that lost a race and was rolled back. Not all of them pass (0550
-is said of any violated constraint), so they are tried a few times only. 2745: two conditional creates at one moment.
+is said of any violated constraint), so they are tried a few times only. 2745 is the guard of conditional creates.
 https://github.com/hapifhir/hapi-fhir: HapiTransactionService, HapiFhirHibernateJpaDialect
 """
 

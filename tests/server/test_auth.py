@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -184,7 +185,12 @@ def test_rejected_token_is_renewed_once(server: Any) -> None:
 def test_threads_ask_for_one_token(server: Any) -> None:
     """Many threads that need a token at the same time ask for one."""
     together = threading.Barrier(8)
-    server.post(TOKEN_URL, json=token())
+
+    def slowly(_: Any) -> tuple[int, dict[str, str], str]:
+        time.sleep(0.05)  # whoever else would ask has asked by then
+        return 200, {}, json.dumps(token())
+
+    server.add_callback("POST", TOKEN_URL, slowly)
     server.get(f"{BASE}/Location/a", json=PLACE)
     with client(auth=credentials()) as one, ThreadPoolExecutor(8) as pool:
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import responses
 
+import fhirtrial
 from fhirtrial import FhirClient, FhirtrialError, ServerError
 from fhirtrial.errors import UsageError
 from fhirtrial.server import errors
@@ -30,7 +31,9 @@ def hapi(code: str) -> dict[str, Any]:
 
 
 def test_public() -> None:
-    """The client and the base of its errors are what the package offers."""
+    """The client and its errors are what the package offers."""
+    kinds = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, ServerError)}
+    assert kinds <= set(fhirtrial.__all__)
     assert FhirClient is type(client())
     assert issubclass(ServerError, FhirtrialError)
     assert repr(client()) == "FhirClient('https://fhir.example.org/r4')"
