@@ -78,7 +78,7 @@ CASES: dict[str, tuple[str, str, int | None, str]] = {
         "Provenance.entity.role: the other release has no code derivative"),
     "system without an address": ("{to: http://terminology.hl7.org/CodeSystem/research-study-phase}", "{only: [a]}",
         0, "hl7:research-study-phase needs `to`"),
-    "no types": ("types:\n", "nearest:\n", 0, "'nearest' stands twice in one object, first in line 39"),
+    "no types": ("types:\n", "nearest:\n", 0, "'nearest' stands twice in one object, first in line 41"),
 }  # fmt: skip
 
 
@@ -95,7 +95,11 @@ def test_what_is_wrong_is_said(case: str, tmp_path: Path) -> None:
 
 def test_an_empty_table(tmp_path: Path) -> None:
     """A table needs its types and the base of HL7's addresses."""
-    for text, needed in (("official: x\n", "types"), ("types: {}\n", "official")):
+    for text, needed in (
+        ("official: x\nearlier: x\n", "types"),
+        ("official: x\n", "earlier"),
+        ("types: {}\n", "official"),
+    ):
         with pytest.raises(MappingError, match=f"^{FILE}:1: the table needs `{needed}`$"):
             Release("R4", mappings=with_text(tmp_path / needed, text))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -109,23 +110,26 @@ class ServerTarget:
             raise RefusedBundleError(str(error)) from error
 
     def entry(self, write: Write) -> dict[str, Any]:
-        """The entry of a transaction that carries out a write."""
-        resource = orjson.loads(write.text)
-        full_url = f"{self.address}/{write.item.kind}/{write.id}"
-        if write.way == "create" and write.item.identity.system:
-            dialect = self.client.dialect
-            form = dialect.upsert(write.item.kind)
-            return upsert_entry(
-                resource,
-                form=form,
-                full_url=full_url,
-                conditional_create=dialect.abilities(write.item.kind).conditional_create,
-                if_none_exist=dialect.if_none_exist,
-            )
-        request = {"method": "PUT", "url": f"{write.item.kind}/{write.id}"}
+        """The entry of a transaction that carries out a write; the resource in it is the JSON text as it is."""
+        kind, identity = write.item.kind, write.item.identity
+        full_url = f"{self.address}/{kind}/{write.id}"
+        request = {"method": "PUT", "url": f"{kind}/{write.id}"}
         if write.way == "update" and write.version:
             request["ifMatch"] = f'W/"{write.version}"'
-        return {"fullUrl": full_url, "resource": resource, "request": request}
+        elif write.way == "create" and identity.system:
+            dialect = self.client.dialect
+            form = dialect.upsert(kind)
+            if form == "search-first":
+                return upsert_entry(
+                    orjson.loads(write.text),
+                    form=form,
+                    full_url=full_url,
+                    conditional_create=dialect.abilities(kind).conditional_create,
+                    if_none_exist=dialect.if_none_exist,
+                )
+            if form == "conditional-update":
+                request["url"] = f"{kind}?identifier={quote(identity.token, safe=':/')}"
+        return {"fullUrl": full_url, "resource": orjson.Fragment(write.text), "request": request}
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
         """Deletes a resource; False if it is not in that version any more, or others refer to it."""

@@ -34,7 +34,8 @@ class Block:
     """
     The rows of one type, by R5 member on the way down, by member and by address of extension on the way up.
 
-    What has no row passes as it is; ``unknown`` are members of the other release, by path, that R5 has no place for.
+    What has no row passes as it is; ``unknown`` are members of the other release, by path, that R5 does not have, and
+    ``earlier`` has the rows that keep them in extensions there: the other way round.
     An object in which nothing changes is given back itself; none is ever changed.
     """
 
@@ -42,6 +43,7 @@ class Block:
         "_passes",
         "copies",
         "down_rows",
+        "earlier",
         "extension_rows",
         "finished",
         "path",
@@ -58,13 +60,14 @@ class Block:
         self.extension_rows: dict[str, FromExtension] = {}
         self.copies: list[Copying] = []
         self.unknown: dict[str, str] = {}
+        self.earlier: Block | None = None
         self.finished = False
         self._passes: dict[frozenset[str], bool] = {}
 
     @property
     def changes_down(self) -> bool:
         """Whether anything of this type can change on the way down, but for what is in its extensions."""
-        return bool(self.copies) or len(self.down_rows) > 1 or not self.finished
+        return bool(self.copies) or len(self.down_rows) > 1 or self.earlier is not None or not self.finished
 
     @property
     def changes_up(self) -> bool:
@@ -117,6 +120,7 @@ class Block:
         ):
             return source
         out: Json = {}
+        extensions: list[Json] = []
         if "extension" in source:  # first, as a native element counts where both say something
             kept = [each for each in source["extension"] if not self._taken(each, out, run)]
             if kept:
@@ -127,13 +131,17 @@ class Block:
             row = rows.get(name)
             if row is not None:
                 row(value, out, source, run)
-            elif (plain := name.removeprefix("_")) in self.unknown:
+            elif (plain := name.removeprefix("_")) not in self.unknown:
+                out[name] = value
+            elif self.earlier is not None and (kept_row := self.earlier.down_rows.get(name)) is not None:
+                kept_row(value, out, extensions, source, run)
+            else:
                 message = f"R5 has no {self.unknown[plain]}, and nothing official to hold it: left out"
                 run.say("warning", "not-carried", message, f"{self.path}.{name}")
-            else:
-                out[name] = value
         for copy in self.copies:
             copy.up(source, out, run)
+        if extensions:
+            out["extension"] = [*out.get("extension", ()), *extensions]
         return out
 
     def _taken(self, extension: Json, out: Json, run: Run) -> bool:
@@ -143,8 +151,16 @@ class Block:
         row(extension, out, run)
         return True
 
-    def _extensions(self, value: Any, out: Json, *_: Any) -> None:
-        out["extension"] = self.systems[0].extensions(value)
+    def _extensions(self, value: Any, out: Json, _: Any, __: Any, run: Run) -> None:
+        kept = value
+        if self.earlier is not None:
+            rows = self.earlier.extension_rows
+            kept = [each for each in value if each.get("url") not in rows]
+            for each in value if len(kept) < len(value) else ():
+                if each.get("url") in rows:
+                    rows[each["url"]](each, out, run)
+        if kept:
+            out["extension"] = self.systems[0].extensions(kept)
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

@@ -104,6 +104,8 @@ class Compiler:
             self.element(block, general, list(forms), row, other_type)
         block.copies += [copy_rule(row, self.table, self.files) for row in self.table.copies.get(rows or r5_type, ())]
         block.unknown = self.unknown(block, r5_type, other_type)
+        if self.words is None:
+            self.keep_earlier(block, other_type)
         if required:
             self.check_required(block, r5_type, other_type)
         if self.words is not None and not self.table.systems:
@@ -337,11 +339,44 @@ class Compiler:
         """The members of the other release that nothing takes up to R5, each with its path."""
         native = self.other.elements(other_type) if other_type in self.other.types else {}
         copied = {name for row in self.table.copies.get(block.path, ()) for name in self.names(row.element, native)}
+        nowhere = {name for name, row in self.rows(block.path).items() if row.nowhere}
+        for name in nowhere & native.keys():
+            # What the other release has under the name is something else.
+            del block.up_rows[name], block.up_rows[f"_{name}"]
         return {
             name: element.path
             for name, element in native.items()
-            if name not in self.r5.elements(r5_type) and name not in block.up_rows and name not in copied
+            if (name not in self.r5.elements(r5_type) or name in nowhere)
+            and name not in block.up_rows
+            and name not in copied
         }
+
+    def keep_earlier(self, block: Block, other_type: str) -> None:
+        """Rows for members that R5 does not have: HL7's address for elements of earlier releases holds them there."""
+        scratch = Block(block.path, (self.systems[1], self.systems[0]))
+        for name in block.unknown:
+            element = self.other.elements(other_type)[name]
+            value = self.earlier_value(element)
+            url = f"{self.table.earlier}{element.path.removesuffix('[x]')}"
+            if isinstance(value, Parts):
+                extension_rows.add_parts(scratch, name, url, value)
+            elif value is not None:
+                extension_rows.add_value(scratch, name, url, value)
+        if scratch.extension_rows:
+            block.earlier = scratch
+
+    def earlier_value(self, element: Element) -> Value | Parts | None:
+        """How an extension in R5 holds an element of the other release; None if it cannot."""
+        if self.is_part(element.type):
+            inner = [each for each in self.other.elements(element.type).values() if each.name not in PASSED_BY]
+            parts = {each.name: self.earlier_value(each) for each in inner}
+            known = {name: part for name, part in parts.items() if part is not None}
+            return Parts(parts=known, many=element.many) if len(known) == len(parts) else None
+        member = value_name(element.type)
+        if self.r5.element("Extension", member) is None or element.type not in self.r5.types:
+            return None
+        down, up = self.inner(element.type, element.type)
+        return Value(member=member, many=element.many, down=up, up=down)
 
     def names(self, element: str, native: Mapping[str, Element]) -> list[str]:
         """The members that an element is called by."""

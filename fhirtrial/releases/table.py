@@ -85,10 +85,15 @@ class CopyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All rows of a release by type, the addresses of code systems that differ, and the base addresses."""
+    """
+    All rows of a release by type, the addresses of code systems that differ, and the base addresses.
+
+    ``official`` is HL7's for elements of R5, ``earlier`` that for elements of the other release; ``base`` is ours.
+    """
 
     file: str
     official: str
+    earlier: str
     base: str
     systems: Mapping[str, tuple[str, frozenset[str] | None]]
     rows: Mapping[str, Mapping[str, Row]]
@@ -118,8 +123,8 @@ class _Reader:
     def table(self) -> Table:
         """The whole table."""
         root = self.members(compose(self.files.read_bytes(self.file), self.file), "the table")
-        self.known(root, ("official", "systems", "nearest", "types", "required", "copies"), "the table")
-        for needed in ("official", "types"):
+        self.known(root, ("official", "earlier", "systems", "nearest", "types", "required", "copies"), "the table")
+        for needed in ("official", "earlier", "types"):
             if needed not in root:
                 raise MappingError(f"the table needs `{needed}`", file=self.file, line=1)
         self.official = str(plain(root["official"][1]))
@@ -133,6 +138,7 @@ class _Reader:
         return Table(
             file=self.file,
             official=self.official,
+            earlier=str(plain(root["earlier"][1])),
             base=self.prefixes["our"],
             systems=self.systems(root["systems"][1]) if "systems" in root else {},
             rows={name: self.rows(name, node) for name, (_, node) in types.items()},
