@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import multiprocessing
+import os
 import random
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from tests.load_target import references
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent
+SHARED = ROOT.parents[1] / "shared" / "corpus" / "ctgov" / "studies.jsonl.gz"
 SYSTEM = "https://clinicaltrials.gov/nctid"
 GOLDEN = [orjson.loads(file.read_bytes()) for file in sorted((ROOT / "golden").glob("*/input.json"))]
 KINDS = (
@@ -250,3 +253,61 @@ def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path)
     held = everything(hapi.base_url)
     assert versions(held) == {"1"}
     assert load(hapi.base_url, source).total("unchanged") == len(held)
+
+
+def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer, tmp_path: Path) -> None:
+    """A server killed in the middle of loads and started again holds, after the next load, everything once."""
+    source, state = written(tmp_path, GOLDEN), tmp_path / "state"
+    command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", own_hapi.base_url]
+    for seconds in (2.0, 3.5):
+        loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        own_hapi.kill()
+        loader.kill()
+        loader.wait()
+        own_hapi.restart()
+    summary = load(own_hapi.base_url, source, state=state, verify=True)
+
+    held = everything(own_hapi.base_url)
+    assert summary.refused == summary.total("edited") == 0
+    assert versions(held) == {"1"}
+    assert all(name in held for each in held.values() for name in references(each))
+    assert load(own_hapi.base_url, source).total("unchanged") == len(held)
+
+
+@BOTH
+@pytest.mark.skipif(not os.environ.get("FHIRTRIAL_LONG"), reason="FHIRTRIAL_LONG is not set")
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared records are not beside the checkout")
+def test_all_shared_records(hapi: HapiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All shared records load without a failure, come back equal, and a second load writes nothing; with figures."""
+    studies = [orjson.loads(line) for line in gzip.decompress(SHARED.read_bytes()).splitlines()]
+    state = tmp_path / "state"
+    begun, used = time.perf_counter(), time.process_time()
+    first = load(hapi.base_url, SHARED, state=state)
+    took, cpu = time.perf_counter() - begun, time.process_time() - used
+    begun = time.perf_counter()
+    again = load(hapi.base_url, SHARED, state=state)
+    replay = time.perf_counter() - begun
+    unremembered = load(hapi.base_url, SHARED)
+
+    assert first.total("failed", "edited", "updated") == first.refused == 0
+    assert again.written == unremembered.written == 0
+    with FhirClient(hapi.base_url) as client:
+        assert {kind: total(client, kind) for kind in KINDS} == {
+            kind: first.outcomes[kind]["created"] for kind in KINDS
+        }
+        mapper, release, restored = Mapper(), Release(hapi.release), {}
+        for resources in Fetch(client, system=SYSTEM).everything():
+            index, _ = as_r5(Resources(resources), release)
+            restored |= {record.id: mapper.mapping.schema.wanted(record.data) for record in mapper.restore_all(index)}
+    assert restored == {number_of(study): mapper.mapping.schema.wanted(study) for study in studies}
+    with capsys.disabled():
+        rate, created = first.total("created") / took, first.total("created")
+        print(f"\n{hapi.release}: {created:,} resources in {took:.0f} s ({rate:.0f}/s), loader CPU {cpu / took:.0%}")
+        print(f"replay {replay:.1f} s ({replay / took:.1%}); {first.bundles} bundles, slowest {first.slowest[0]}")
+
+
+def total(client: FhirClient, kind: str) -> int:
+    """How many resources of a type a server holds."""
+    found: int = next(client.search_pages(kind, {"_summary": "count"}))["total"]
+    return found
