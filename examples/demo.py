@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 import fhirtrial
-from fhirtrial.load.folder_target import FolderTarget
-from fhirtrial.load.run import load_all
+from fhirtrial.loading.folder_target import FolderTarget
+from fhirtrial.loading.run import load_all
 from fhirtrial.report.account import account
 
 PAGE = Path(__file__).resolve().parent / "NCT05143125.page.txt"

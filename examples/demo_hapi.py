@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 import fhirtrial
-from fhirtrial.load.fetch import Fetch
-from fhirtrial.load.run import load_all
-from fhirtrial.load.server_target import ServerTarget
+from fhirtrial.loading.fetch import Fetch
+from fhirtrial.loading.run import load_all
+from fhirtrial.loading.server_target import ServerTarget
 from fhirtrial.server.client import FhirClient
 from tests.hapi.server import PROGRAM, HapiServer
 

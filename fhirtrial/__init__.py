@@ -15,7 +15,7 @@ a Mapper with the mapping files that come with the library. Make your own Mapper
 contacts out: it makes R5, and `released` makes R4 or R4B of that. `to_release` and `Release` turn anybody's resources
 from one release into another. `definitions_for` gives what others need to read the FHIR side; `FhirClient` talks to a
 FHIR server. Whole runs, from files to files, are in `fhirtrial.pipelines`, and from files to servers in
-`fhirtrial.load`.
+`fhirtrial.loading`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from fhirtrial.version import __version__
+
 if TYPE_CHECKING:
     from fhirtrial.conversion import Conversion
     from fhirtrial.errors import FhirtrialError, InputError, MappingError, RestoreError, UsageError
     from fhirtrial.issue import Issue
+    from fhirtrial.loading.run import load
     from fhirtrial.mapping.mapper import Mapper
     from fhirtrial.publish.publication import definitions_for
     from fhirtrial.readers import read
@@ -56,8 +59,6 @@ if TYPE_CHECKING:
         Unreachable,
         WrongVersion,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AuthError",
@@ -88,6 +89,7 @@ __all__ = [
     "__version__",
     "convert",
     "definitions_for",
+    "load",
     "read",
     "released",
     "restore",
@@ -122,6 +124,7 @@ _PLACES = {
     "UsageError": "errors",
     "WrongVersion": "server.errors",
     "definitions_for": "publish.publication",
+    "load": "loading.run",
     "read": "readers",
     "released": "releases.conversion",
     "to_release": "releases.view",

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from fhirtrial.load.item import Identity, identity_of
-from fhirtrial.load.plan import Limits
-from fhirtrial.load.target import Held, RefusedBundleError, Result, Write
+from fhirtrial.loading.item import Identity, identity_of
+from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 
 Resource = dict[str, Any]
 

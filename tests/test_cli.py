@@ -15,10 +15,10 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from fhirtrial import __version__
 from fhirtrial.cli import main
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.readers import read
+from fhirtrial.version import __version__
 
 from .test_convert import BAD, STUDIES, lines, many, study
 

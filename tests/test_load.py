@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from fhirtrial.issue import Issue
-from fhirtrial.load.loader import Options
-from fhirtrial.load.run import load_all
-from fhirtrial.load.summary import LoadSummary
-from fhirtrial.load.target import RefusedBundleError, Write
+from fhirtrial.loading.loader import Options
+from fhirtrial.loading.run import load_all
+from fhirtrial.loading.summary import LoadSummary
+from fhirtrial.loading.target import RefusedBundleError, Write
 from tests.load_target import MemoryTarget
 
 Json = dict[str, Any]
@@ -321,7 +321,7 @@ def test_fhir_that_is_made_already_is_loaded_as_well(release: str, tmp_path: Pat
 
 def test_a_folder_is_loaded_by_the_same_rules(tmp_path: Path, load: Load) -> None:
     """A folder gets one file per type; a repeat touches no file; one change exchanges the files that hold it."""
-    from fhirtrial.load.folder_target import FolderTarget
+    from fhirtrial.loading.folder_target import FolderTarget
 
     folder = tmp_path / "out"
     load.source.write_bytes(b"\n".join(map(orjson.dumps, STUDIES)))

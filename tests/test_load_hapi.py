@@ -17,11 +17,11 @@ import orjson
 import pytest
 
 from fhirtrial import Mapper
-from fhirtrial.load.fetch import Fetch
-from fhirtrial.load.loader import Options
-from fhirtrial.load.run import load_all
-from fhirtrial.load.server_target import ServerTarget
-from fhirtrial.load.summary import LoadSummary
+from fhirtrial.loading.fetch import Fetch
+from fhirtrial.loading.loader import Options
+from fhirtrial.loading.run import load_all
+from fhirtrial.loading.server_target import ServerTarget
+from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.releases.release import Release
 from fhirtrial.releases.view import as_r5
 from fhirtrial.resources import Resources

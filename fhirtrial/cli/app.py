@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from fhirtrial import __version__
 from fhirtrial.cli.exits import BROKEN_PIPE, REFUSED, USAGE
 from fhirtrial.errors import FhirtrialError, InputError, MappingError, UsageError
+from fhirtrial.version import __version__
 
 COMMANDS = {
     "check": "Read and convert records, and report what there is to say; nothing is written.",

@@ -16,9 +16,9 @@ from fhirtrial.cli.server import client_of, server_errors
 from fhirtrial.errors import UsageError
 
 if TYPE_CHECKING:
-    from fhirtrial.load.decision import Decision
-    from fhirtrial.load.item import Item
-    from fhirtrial.load.target import Target
+    from fhirtrial.loading.decision import Decision
+    from fhirtrial.loading.item import Item
+    from fhirtrial.loading.target import Target
     from fhirtrial.mapping.difference import Difference
 
 SHOWN = 120
@@ -80,8 +80,8 @@ def load(
     """
     import orjson
 
-    from fhirtrial.load.loader import Options
-    from fhirtrial.load.run import load_all
+    from fhirtrial.loading.loader import Options
+    from fhirtrial.loading.run import load_all
 
     if (server is None) == (folder is None):
         raise UsageError("say where to: either --server URL or --folder DIR")
@@ -109,10 +109,10 @@ def load(
 def target_of_options(server: str | None, folder: str | None, to: str | None) -> tuple[Target, int]:
     """Where to load into, and how many bundles at a time are of use there."""
     if folder is not None:
-        from fhirtrial.load.folder_target import FolderTarget
+        from fhirtrial.loading.folder_target import FolderTarget
 
         return FolderTarget(folder, release=to or "R5"), 1
-    from fhirtrial.load.server_target import ServerTarget
+    from fhirtrial.loading.server_target import ServerTarget
 
     client = client_of(str(server), release=to)
     client.check_release()
@@ -154,7 +154,7 @@ def duplicates(*, server: str) -> None:
     Examples:
       fhirtrial duplicates --server http://localhost:8080/fhir
     """
-    from fhirtrial.load.duplicates import shared_identifiers
+    from fhirtrial.loading.duplicates import shared_identifiers
 
     count = 0
     with server_errors():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from fhirtrial.issue import Issue
-    from fhirtrial.load.summary import LoadSummary
+    from fhirtrial.loading.summary import LoadSummary
     from fhirtrial.pipelines.output import Output
     from fhirtrial.pipelines.summary import Summary
 

@@ -75,7 +75,7 @@ def restore(
 def read_server(server: str, numbers: Sequence[str], note: Callable[[Issue], object]) -> Iterator[ResourceFound]:
     """The resources of studies on a server: of all of them, if no numbers are given."""
     from fhirtrial.files import MappingFiles
-    from fhirtrial.load.fetch import Fetch
+    from fhirtrial.loading.fetch import Fetch
     from fhirtrial.prefixes import load_prefixes
     from fhirtrial.readers.fhir import ResourceFound
     from fhirtrial.record import Origin

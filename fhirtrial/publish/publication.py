@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import orjson
 
-from fhirtrial import __version__
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.files import MappingFiles
 from fhirtrial.mapping.language.mapping import load_mapping
@@ -21,6 +20,7 @@ from fhirtrial.publish.heading import headed
 from fhirtrial.publish.package import manifest, packed
 from fhirtrial.publish.search_parameters import search_parameters
 from fhirtrial.publish.target import Target, load_target
+from fhirtrial.version import __version__
 
 Json = dict[str, Any]
 

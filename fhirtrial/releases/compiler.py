@@ -342,7 +342,8 @@ class Compiler:
         nowhere = {name for name, row in self.rows(block.path).items() if row.nowhere}
         for name in nowhere & native.keys():
             # What the other release has under the name is something else.
-            del block.up_rows[name], block.up_rows[f"_{name}"]
+            block.up_rows.pop(name, None)
+            block.up_rows.pop(f"_{name}", None)
         return {
             name: element.path
             for name, element in native.items()

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import requests
 
-from fhirtrial import __version__
 from fhirtrial.errors import UsageError
 from fhirtrial.resources import Resource
 from fhirtrial.server import paging
@@ -32,6 +31,7 @@ from fhirtrial.server.sender import Sender
 from fhirtrial.server.status import reason
 from fhirtrial.server.version import Version, read_version
 from fhirtrial.server.wire import Wire
+from fhirtrial.version import __version__
 
 _RELEASES = ("R4", "R4B", "R5")
 

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from fhirtrial.errors import UsageError
-from fhirtrial.load.item import Identity, identity_of
-from fhirtrial.load.plan import Limits
-from fhirtrial.load.target import Held, Result, Write
+from fhirtrial.loading.item import Identity, identity_of
+from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.target import Held, Result, Write
 from fhirtrial.pipelines.output import File
 from fhirtrial.store import ResourceStore
 

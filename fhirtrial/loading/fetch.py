@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from fhirtrial.issue import Issue
-from fhirtrial.load.item import escaped
-from fhirtrial.load.loader import in_parts
+from fhirtrial.loading.item import escaped
+from fhirtrial.loading.loader import in_parts
 from fhirtrial.resources import Resource, spellings
 from fhirtrial.server.client import FhirClient
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fhirtrial.load.plan import Limits
+from fhirtrial.loading.plan import Limits
 
 SLOW = 10.0
 """Seconds after which a bundle was too large: databases and proxies give up after some more."""

@@ -6,19 +6,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from fhirtrial import __version__
 from fhirtrial.errors import UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
-from fhirtrial.load.decision import Decision
-from fhirtrial.load.item import Item
-from fhirtrial.load.loader import Group, Loader, Options
-from fhirtrial.load.source import from_records, from_resources, holds_resources
-from fhirtrial.load.state import State
-from fhirtrial.load.summary import LoadSummary
-from fhirtrial.load.target import Target
+from fhirtrial.loading.decision import Decision
+from fhirtrial.loading.folder_target import FolderTarget
+from fhirtrial.loading.item import Item
+from fhirtrial.loading.loader import Group, Loader, Options
+from fhirtrial.loading.server_target import ServerTarget
+from fhirtrial.loading.source import from_records, from_resources, holds_resources
+from fhirtrial.loading.state import State
+from fhirtrial.loading.summary import LoadSummary
+from fhirtrial.loading.target import Target
 from fhirtrial.mapping.difference import Difference
+from fhirtrial.server.auth.environment import from_environment
+from fhirtrial.server.client import FhirClient
+from fhirtrial.version import __version__
 
 
 def load_all(
@@ -111,3 +116,35 @@ def mapping_version(files: MappingFiles) -> str:
     for name in (*listed, *chain.from_iterable(codes)):
         digest.update(files.read_bytes(name))
     return digest.hexdigest()[:16]
+
+
+def load(
+    sources: Iterable[str] | str,
+    *,
+    server: str | FhirClient | None = None,
+    folder: str | Path | None = None,
+    to: str | None = None,
+    **further: Any,
+) -> LoadSummary:
+    """
+    Loads a registry's records, or FHIR resources that are made already, into a FHIR server or a folder.
+
+    Args:
+        sources: one source or several: see `load_all`.
+        server: the base address of a FHIR server, with credentials from the environment; or a `FhirClient`.
+        folder: a folder of NDJSON files instead.
+        to: the release of FHIR; the server's if not given, R5 for a folder.
+        further: as `load_all` takes them: ``state``, ``options``, ``noticed`` …
+
+    Raises UsageError unless it is exactly one of server and folder; and what `load_all` raises.
+
+    """
+    if (server is None) == (folder is None):
+        raise UsageError("say where to: either server or folder")
+    given = [sources] if isinstance(sources, str) else sources
+    if folder is not None:
+        return load_all(given, FolderTarget(folder, release=to or "R5"), **further)
+    assert server is not None
+    client = FhirClient(server, auth=from_environment(), release=to) if isinstance(server, str) else server
+    client.check_release()
+    return load_all(given, ServerTarget(client), **further)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fhirtrial.load.item import Identity
-from fhirtrial.load.server_target import identities_of
+from fhirtrial.loading.item import Identity
+from fhirtrial.loading.server_target import identities_of
 from fhirtrial.server.client import FhirClient
 
 KINDS = (

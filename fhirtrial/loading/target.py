@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from fhirtrial.errors import FhirtrialError
-from fhirtrial.load.item import Identity, Item
-from fhirtrial.load.plan import Limits
+from fhirtrial.loading.item import Identity, Item
+from fhirtrial.loading.plan import Limits
 
 Way = Literal["create", "update"]
 

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import orjson
 
 from fhirtrial.errors import UsageError
-from fhirtrial.load.item import Identity
-from fhirtrial.load.plan import Limits
-from fhirtrial.load.target import Held, RefusedBundleError, Result, Write
+from fhirtrial.loading.item import Identity
+from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.releases.release import RELEASES
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.entries import upsert_entry

@@ -10,15 +10,15 @@ from typing import TypeVar
 import orjson
 
 from fhirtrial.issue import Issue, Severity
-from fhirtrial.load.compare import changes
-from fhirtrial.load.decision import Decision, decide
-from fhirtrial.load.item import Identity, Item
-from fhirtrial.load.pace import Pace
-from fhirtrial.load.plan import by_level, chains, in_order
-from fhirtrial.load.state import State, Written
-from fhirtrial.load.summary import LoadSummary
-from fhirtrial.load.target import Held, Target
-from fhirtrial.load.writer import Outcome, Writer
+from fhirtrial.loading.compare import changes
+from fhirtrial.loading.decision import Decision, decide
+from fhirtrial.loading.item import Identity, Item
+from fhirtrial.loading.pace import Pace
+from fhirtrial.loading.plan import by_level, chains, in_order
+from fhirtrial.loading.state import State, Written
+from fhirtrial.loading.summary import LoadSummary
+from fhirtrial.loading.target import Held, Target
+from fhirtrial.loading.writer import Outcome, Writer
 from fhirtrial.mapping.difference import Difference
 from fhirtrial.store import KeySet
 

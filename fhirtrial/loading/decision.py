@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fhirtrial.load.compare import same
-from fhirtrial.load.item import Item
-from fhirtrial.load.state import Written
-from fhirtrial.load.target import Held
+from fhirtrial.loading.compare import same
+from fhirtrial.loading.item import Item
+from fhirtrial.loading.state import Written
+from fhirtrial.loading.target import Held
 from fhirtrial.resources import Resource
 
 Action = Literal["create", "update", "unchanged", "edited", "ambiguous"]

@@ -13,9 +13,9 @@ import orjson
 
 from fhirtrial.errors import UsageError
 from fhirtrial.issue import Issue
-from fhirtrial.load.item import Identity, Item, item_of
-from fhirtrial.load.loader import Group
-from fhirtrial.load.plan import in_order
+from fhirtrial.loading.item import Identity, Item, item_of
+from fhirtrial.loading.loader import Group
+from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.readers import Seen, Source, find

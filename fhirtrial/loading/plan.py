@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fhirtrial.load.item import Item
+from fhirtrial.loading.item import Item
 
 
 def by_level(items: Iterable[Item]) -> list[list[Item]]:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fhirtrial.load.decision import Decision
-from fhirtrial.load.item import Item, with_id, with_references
-from fhirtrial.load.pace import Pace
-from fhirtrial.load.state import State, Written
-from fhirtrial.load.summary import LoadSummary
-from fhirtrial.load.target import RefusedBundleError, Result, Target, Write
+from fhirtrial.loading.decision import Decision
+from fhirtrial.loading.item import Item, with_id, with_references
+from fhirtrial.loading.pace import Pace
+from fhirtrial.loading.state import State, Written
+from fhirtrial.loading.summary import LoadSummary
+from fhirtrial.loading.target import RefusedBundleError, Result, Target, Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
