@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from fhirtrial.issue import Issue, Severity
 from fhirtrial.resources import Resource
+
+Token = tuple[Any, Any]
+"""The system and the code of a coding."""
 
 Find = Callable[[str], Resource | None]
 """Of a reference or a canonical: the resource, in R5 whichever way the step goes; or None."""
@@ -21,17 +24,23 @@ class Run:
     """
     What a step knows beside the resource itself, and the issues that it finds.
 
-    ``opened`` gives what stands in a value that is JSON text already (`orjson.Fragment`), by its ``id()``.
+    ``opened`` gives what stands in a value that is JSON text already (`orjson.Fragment`), by its ``id()``;
+    ``tokens`` remembers what was looked up there.
     """
 
-    __slots__ = ("contained", "find", "issues", "name", "opened")
+    __slots__ = ("_tokens", "contained", "find", "issues", "name", "opened")
 
     def __init__(
-        self, find: Find = nothing_at_hand, name: str = "", opened: Mapping[int, Any] = MappingProxyType({})
+        self,
+        find: Find = nothing_at_hand,
+        name: str = "",
+        opened: Mapping[int, Any] = MappingProxyType({}),
+        tokens: dict[int, Sequence[Token]] | None = None,
     ) -> None:
         self.find = find
         self.name = name
         self.opened = opened
+        self._tokens = {} if tokens is None else tokens
         self.issues: list[Issue] = []
         self.contained: dict[str, Resource] = {}
 
@@ -56,7 +65,10 @@ class Run:
         found: list[Any] = concept.get("coding") or []
         if found.__class__ is not list:
             found = self.opened.get(id(found)) or []
-        if all(each.__class__ is dict for each in found):
+        for each in found:
+            if each.__class__ is not dict:
+                break
+        else:
             return found
         codings: list[dict[str, Any]] = []
         for each in found:
@@ -64,12 +76,16 @@ class Run:
             codings += [inner] if isinstance(inner, dict) else inner
         return codings
 
-    def has_code(self, concept: Any, systems: Container[str], codes: Container[str]) -> bool:
-        """Whether a concept is one of these codes of one of these systems."""
-        for coding in self.codings(concept):
-            if coding.get("code") in codes and coding.get("system") in systems:
-                return True
-        return False
+    def tokens(self, concept: Any) -> Sequence[Token]:
+        """System and code of each coding of a CodeableConcept."""
+        if concept.__class__ is dict:
+            return [(each.get("system"), each.get("code")) for each in self.codings(concept)]
+        known = self._tokens.get(id(concept))
+        if known is None:
+            known = [(each.get("system"), each.get("code")) for each in self.codings(concept)]
+            if id(concept) in self.opened:  # what is text already is there for good
+                self._tokens[id(concept)] = known
+        return known
 
     def resolve(self, reference: Any) -> Resource | None:
         """The resource that a Reference points at, if it is at hand."""

@@ -31,24 +31,20 @@ class Party:
         self.element = row.element
         self.targets = _TARGETS[row.element]
         self.roles: tuple[str, ...] = row.options["roles"]
-        self.ranks = {role: rank for rank, role in enumerate(self.roles)}
-        self.own = f"{table.base}CodeSystem/party"
-        self.prefer: str = row.options.get("prefer", "")
+        self.ranks = {(ROLES, role): rank for rank, role in enumerate(self.roles)}
+        self.prefer = (f"{table.base}CodeSystem/party", row.options.get("prefer", ""))
 
     def party(self, study: Json, run: Run) -> Json | None:
         """The party that the element shows."""
         best: tuple[int, bool] | None = None
         found = None
         for party in study.get("associatedParty", ()):
-            rank, others = len(self.roles), True
-            for coding in run.codings(party.get("role")):
-                system, code = coding.get("system"), coding.get("code")
-                if system == ROLES and code in self.ranks:
-                    rank = min(rank, self.ranks[code])
-                elif system == self.own and code == self.prefer:
-                    others = False
-            if rank < len(self.roles) and (best is None or (rank, others) < best) and self.is_shown(party, run):
-                best, found = (rank, others), party
+            tokens = run.tokens(party.get("role"))
+            ranks = [self.ranks[token] for token in tokens if token in self.ranks]
+            if ranks:
+                place = min(ranks), self.prefer not in tokens
+                if (best is None or place < best) and self.is_shown(party, run):
+                    best, found = place, party
         return found
 
     def is_shown(self, party: Json, run: Run) -> bool:
@@ -111,7 +107,7 @@ class Contact:
         return [
             party
             for party in study.get("associatedParty", ())
-            if any((each.get("system"), each.get("code")) in self.codes for each in run.codings(party.get("role")))
+            if not self.codes.isdisjoint(run.tokens(party.get("role")))
         ]
 
     def detail(self, party: Json, run: Run) -> Json:
@@ -150,8 +146,7 @@ class Contact:
             message = f"{', '.join(map(repr, names))} wins over {said}, which associatedParty says"
             run.say("warning", "conflict", message, path, self.line)
         kept = {party.get("name"): party for party in parties}
-        system, code = self.own
-        ours = any(run.has_code(party.get("role"), (system,), (code,)) for party in parties)
+        ours = any(self.own in run.tokens(party.get("role")) for party in parties)
         made = [kept.get(each.get("name")) or self.new(each, run, ours=ours) for each in given]
         others = [each for each in out.get("associatedParty", ()) if not any(each is party for party in parties)]
         out["associatedParty"] = others + made

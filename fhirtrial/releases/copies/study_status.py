@@ -19,7 +19,7 @@ CONCEPT_MAP = "releases/study-status.json"
 STATUS = "http://hl7.org/fhir/research-study-status"
 SYSTEMS = (STATUS, "http://terminology.hl7.org/CodeSystem/research-study-status")
 """The codes of states: R5's own address, and that of HL7's terminology, which R4 has for those that it lacks."""
-OVERALL = frozenset({"overall-study"})
+OVERALL = frozenset((system, "overall-study") for system in SYSTEMS)
 NEAREST = "approved"
 """For a state that no code of R4 says: the one code that claims nothing about today."""
 
@@ -63,11 +63,11 @@ class StudyStatus:
     def status(self, study: Json, run: Run) -> tuple[str, bool, Json | None]:
         """The code, whether it is exact, and the entry of the present state."""
         entries = [
-            each for each in study.get("progressStatus", ()) if not run.has_code(each.get("state"), SYSTEMS, OVERALL)
+            each for each in study.get("progressStatus", ()) if OVERALL.isdisjoint(run.tokens(each.get("state")))
         ]
-        now = present(entries, _period("start"), _period("end"))
-        for coding in run.codings(now and now.get("state")):
-            found = self.codes.get((coding.get("system"), coding.get("code")))  # type: ignore[arg-type]
+        now = entries[0] if len(entries) == 1 else present(entries, _period("start"), _period("end"))
+        for token in run.tokens(now.get("state")) if now else ():
+            found = self.codes.get(token)
             if found is not None:
                 return (*found, now)
         return NEAREST, False, now
