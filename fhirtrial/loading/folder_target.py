@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class FolderTarget:
         self.path = Path(path)
         self.release = release
         self.address = self.path.resolve().as_uri()
+        self.again: Counter[str] = Counter()
         self._store = ResourceStore()
         self._numbers: dict[Identity, list[int]] = {}
         self._order: dict[str, dict[Identity, None]] = {}

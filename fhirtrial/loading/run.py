@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
@@ -15,7 +16,7 @@ from fhirtrial.loading.decision import Decision
 from fhirtrial.loading.folder_target import FolderTarget
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.loader import Group, Loader, Options
-from fhirtrial.loading.server_target import ServerTarget
+from fhirtrial.loading.server_target import ServerTarget, counting
 from fhirtrial.loading.source import from_records, from_resources, holds_resources
 from fhirtrial.loading.state import State
 from fhirtrial.loading.summary import LoadSummary
@@ -145,6 +146,8 @@ def load(
     if folder is not None:
         return load_all(given, FolderTarget(folder, release=to or "R5"), **further)
     assert server is not None
-    client = FhirClient(server, auth=from_environment(), release=to) if isinstance(server, str) else server
-    client.check_release()
-    return load_all(given, ServerTarget(client), **further)
+    again: Counter[str] = Counter()
+    if isinstance(server, str):
+        server = FhirClient(server, auth=from_environment(), release=to, noticed=counting(again))
+    server.check_release()
+    return load_all(given, ServerTarget(server, again=again), **further)

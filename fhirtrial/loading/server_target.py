@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.releases.release import RELEASES
 from fhirtrial.server.client import FhirClient
+from fhirtrial.server.courier import Resend
 from fhirtrial.server.entries import upsert_entry
 from fhirtrial.server.errors import Conflict, NotFound, Refused, ServerError, ServerFault, TooLarge
 from fhirtrial.server.response import Written
@@ -33,11 +35,13 @@ class ServerTarget:
     created under that id, so that two who load at once do not make two. Known ones are updated by id, in the version
     that was seen.
 
-    Raises UsageError if the server speaks a release that nothing can be loaded in.
+    ``again`` is what the client counts its resendings in: `counting` makes both. Raises UsageError if the server speaks a
+    release that nothing can be loaded in.
     """
 
-    def __init__(self, client: FhirClient) -> None:
+    def __init__(self, client: FhirClient, *, again: Counter[str] | None = None) -> None:
         self.client = client
+        self.again: Counter[str] = Counter() if again is None else again
         self.address = client.address.text
         dialect = client.dialect
         if dialect.release not in RELEASES:
@@ -147,6 +151,22 @@ class ServerTarget:
     def close(self) -> None:
         """Ends the connections."""
         self.client.close()
+
+
+def counting(again: Counter[str]) -> Callable[[Resend], None]:
+    """
+    What a client is given as ``noticed``, so that what it sends again is counted.
+
+    >>> again = Counter()
+    >>> counting(again)(Resend(what="a search", attempt=2, wait=1.0, status=503))
+    >>> again
+    Counter({'503': 1})
+    """
+
+    def notice(resend: Resend) -> None:
+        again[str(resend.status or resend.reason or "no answer")] += 1
+
+    return notice
 
 
 def result(write: Write, written: Written) -> Result:

@@ -19,7 +19,7 @@ class LoadSummary:
     ``studies`` were taken in, ``refused`` could not be read or not be loaded as a whole. ``outcomes`` counts resources
     by type and by what became of them: ``created``, ``updated``, ``unchanged``, ``edited`` (on the server: left as they
     are), ``failed``, ``deleted``; of a dry run, what would. ``seconds`` is how long bundles took, by number of entries,
-    the slowest first.
+    the slowest first; ``again`` how often something was sent again, by the status or the reason.
     """
 
     dry: bool = False
@@ -29,7 +29,7 @@ class LoadSummary:
     issues: Counter[str] = field(default_factory=Counter)
     bundles: int = 0
     slowest: list[tuple[float, int]] = field(default_factory=list)
-    requests: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
 
     def note(self, issue: Issue) -> None:
         """Counts an issue."""
@@ -64,7 +64,7 @@ class LoadSummary:
             "issues": dict(sorted(self.issues.items())),
             "bundles": self.bundles,
             "slowestBundles": [{"seconds": seconds, "entries": entries} for seconds, entries in self.slowest],
-            "requests": dict(sorted(self.requests.items())),
+            "sentAgain": dict(sorted(self.again.items())),
         }
 
     def __str__(self) -> str:
@@ -76,6 +76,9 @@ class LoadSummary:
             f"{kind}: {', '.join(f'{counts[outcome]:,} {outcome}' for outcome in OUTCOMES if counts[outcome])}"
             for kind, counts in sorted(self.outcomes.items())
         ]
+        if self.again:
+            said = ", ".join(f"{count:,} after {reason}" for reason, count in sorted(self.again.items()))
+            parts.append(f"sent again: {said}")
         if self.issues:
             parts.append("issues: " + ", ".join(f"{count:,} {code}" for code, count in sorted(self.issues.items())))
         return "; ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -85,6 +86,10 @@ class Target(Protocol):
     @property
     def limits(self) -> Limits:
         """The most that one bundle may hold."""
+
+    @property
+    def again(self) -> Counter[str]:
+        """How often something had to be sent again, by the reason."""
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the target holds under identities of one type; those that it does not hold are left out."""
