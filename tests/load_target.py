@@ -23,6 +23,7 @@ class MemoryTarget:
 
     def __init__(self, release: str = "R5", limits: Limits | None = None) -> None:
         self.release = release
+        self.again: Counter[str] = Counter()
         self.limits = limits or Limits(entries=200, size=1 << 20)
         self.history: dict[str, list[Resource]] = {}
         self.log: Counter[str] = Counter()

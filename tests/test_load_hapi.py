@@ -35,6 +35,7 @@ from tests.load_target import references
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent
 SHARED = ROOT.parents[1] / "shared" / "corpus" / "ctgov" / "studies.jsonl.gz"
+LONG = bool(os.environ.get("FHIRTRIAL_LONG"))
 SYSTEM = "https://clinicaltrials.gov/nctid"
 GOLDEN = [orjson.loads(file.read_bytes()) for file in sorted((ROOT / "golden").glob("*/input.json"))]
 KINDS = (
@@ -242,7 +243,7 @@ def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path)
     source, state = written(tmp_path, GOLDEN), tmp_path / "state"
     command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", hapi.base_url, "--state", str(state)]
     chance = random.Random(7)
-    for _ in range(6):
+    for _ in range(20 if LONG else 6):
         loader = subprocess.Popen([*command, "--issues", str(tmp_path / "issues")], stderr=subprocess.DEVNULL)
         time.sleep(1 + 2 * chance.random())
         loader.kill()
@@ -259,7 +260,7 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer,
     """A server killed in the middle of loads and started again holds, after the next load, everything once."""
     source, state = written(tmp_path, GOLDEN), tmp_path / "state"
     command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", own_hapi.base_url]
-    for seconds in (2.0, 3.5):
+    for seconds in (1.5, 2.0, 2.5, 3.0, 3.5) if LONG else (2.0, 3.5):
         loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
         time.sleep(seconds)
         own_hapi.kill()
@@ -276,7 +277,7 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer,
 
 
 @BOTH
-@pytest.mark.skipif(not os.environ.get("FHIRTRIAL_LONG"), reason="FHIRTRIAL_LONG is not set")
+@pytest.mark.skipif(not LONG, reason="FHIRTRIAL_LONG is not set")
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared records are not beside the checkout")
 def test_all_shared_records(hapi: HapiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All shared records load without a failure, come back equal, and a second load writes nothing; with figures."""

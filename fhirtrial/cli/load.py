@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,11 +113,12 @@ def target_of_options(server: str | None, folder: str | None, to: str | None) ->
         from fhirtrial.loading.folder_target import FolderTarget
 
         return FolderTarget(folder, release=to or "R5"), 1
-    from fhirtrial.loading.server_target import ServerTarget
+    from fhirtrial.loading.server_target import ServerTarget, counting
 
-    client = client_of(str(server), release=to)
+    again: Counter[str] = Counter()
+    client = client_of(str(server), release=to, noticed=counting(again))
     client.check_release()
-    return ServerTarget(client), client.dialect.workers
+    return ServerTarget(client, again=again), client.dialect.workers
 
 
 def show_difference(item: Item, decision: Decision, differences: Sequence[Difference]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,17 @@ from fhirtrial.cli.exits import SERVER
 
 if TYPE_CHECKING:
     from fhirtrial.server.client import FhirClient
+    from fhirtrial.server.courier import Resend
 
 
-def client_of(server: str, *, release: str | None = None) -> FhirClient:
+def client_of(
+    server: str, *, release: str | None = None, noticed: Callable[[Resend], object] = lambda _: None
+) -> FhirClient:
     """The client for a server, with the credentials of the environment."""
     from fhirtrial.server.auth.environment import from_environment
     from fhirtrial.server.client import FhirClient
 
-    return FhirClient(server, auth=from_environment(), release=release)
+    return FhirClient(server, auth=from_environment(), release=release, noticed=noticed)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,9 +23,9 @@ from fhirtrial.loading.writer import Outcome, Writer
 from fhirtrial.mapping.difference import Difference
 from fhirtrial.store import KeySet
 
-WAVE = 1000
-"""How many resources, about, are compared and written together."""
-ASKED = 50
+WAVE = 4000
+"""How many resources, about, are compared and written together; the first waves are smaller, so that writing begins."""
+ASKED = 250
 """How many identities are looked up with one search."""
 FIRST = 50
 """How many entries a bundle has until it is known how long they take."""
@@ -104,6 +105,7 @@ class Loader:
         self.writer = Writer(target, state, self.pace, self.summary)
         self.seen = KeySet()
         self.lost: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def load(self, groups: Iterable[Group]) -> LoadSummary:
         """
@@ -112,38 +114,46 @@ class Loader:
         Raises ServerError if the target cannot be reached any more, or does not want us: what was written until then
         is remembered, and another run goes on.
         """
-        with ThreadPoolExecutor(self.options.workers) as pool:
+        with ThreadPoolExecutor(self.options.workers) as pool, ThreadPoolExecutor(1) as writing:
             self._map = pool.map
+            under_way: Future[None] | None = None
             for wave in self._waves(groups):
-                self._wave(wave)
-                self.progress(self.summary)
+                # While one wave is written, the next is read, converted and compared.
+                self._decide(wave)
+                self._await(under_way)
+                under_way = writing.submit(self._carry_out, wave)
+            self._await(under_way)
         if not self.options.dry:
             self.state.finish()
         return self.summary
 
+    def _await(self, under_way: Future[None] | None) -> None:
+        if under_way is not None:
+            under_way.result()
+            self.progress(self.summary)
+
     def _waves(self, groups: Iterable[Group]) -> Iterator[Wave]:
-        wave, size = Wave(), 0
+        wave, size, most = Wave(), 0, WAVE // 8
         for group in groups:
             wave.groups.append(group)
             for item in group.items:
                 if not item.study and self.seen.add(item.reference.encode()):
                     wave.shared.append(item)
                 size += 1
-            if size >= WAVE:
+            if size >= most:
                 yield wave
-                wave, size = Wave(), 0
+                wave, size, most = Wave(), 0, min(WAVE, 2 * most)
         if wave.groups:
             yield wave
 
     # ------------------------------------------------------------ one wave
 
-    def _wave(self, wave: Wave) -> None:
-        own = {group.study: [item for item in group.items if item.study] for group in wave.groups}
-        self._decide(wave, [*wave.shared, *(item for items in own.values() for item in items)])
+    def _carry_out(self, wave: Wave) -> None:
+        """Writes what is to be written: what studies share first, by level, then the studies."""
         for level in by_level([item for item in wave.shared if self._writes(wave, item)]):
             self._write(wave, [[item] for item in level])
         ready = [
-            in_order([item for item in own[group.study] if self._writes(wave, item)])
+            in_order([item for item in group.items if item.study and self._writes(wave, item)])
             for group in wave.groups
             if self._stands(wave, group)
         ]
@@ -157,8 +167,9 @@ class Loader:
         decision = wave.decisions.get(item.reference)
         return decision is not None and decision.writes and item.reference not in wave.failed
 
-    def _decide(self, wave: Wave, items: Sequence[Item]) -> None:
+    def _decide(self, wave: Wave) -> None:
         """What is to be done with each item; those that are as we wrote them are not looked up."""
+        items = [*wave.shared, *(item for group in wave.groups for item in group.items if item.study)]
         open_: dict[str, tuple[Item, Written | None]] = {}
         for item in items:
             known = self.state.get(item.identity)
@@ -321,8 +332,9 @@ class Loader:
         self._note(Issue(severity=severity, code=code, message=message, record=group.study, place=group.place))
 
     def _note(self, issue: Issue) -> None:
-        self.summary.note(issue)
-        self.noticed(issue)
+        with self._lock:  # a wave is compared while another is written
+            self.summary.note(issue)
+            self.noticed(issue)
 
 
 def in_parts(things: Sequence[Thing], most: int) -> Iterator[Sequence[Thing]]:

@@ -35,7 +35,7 @@ class ServerTarget:
     created under that id, so that two who load at once do not make two. Known ones are updated by id, in the version
     that was seen.
 
-    ``again`` is what the client counts its resendings in: `counting` makes both. Raises UsageError if the server speaks a
+    ``again`` is what the client counts its resendings in: see `counting`. Raises UsageError if the server speaks a
     release that nothing can be loaded in.
     """
 
