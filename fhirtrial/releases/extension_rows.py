@@ -103,53 +103,58 @@ def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
 
 
 def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run], list[Json]]:
-    """What makes the extensions that an object becomes: its parts in FHIR's order, then what else is in it."""
-    known = frozenset(parts.parts) | {"id", "extension"}
+    """What makes the extensions that an object becomes: its parts in its order, then what else is in it."""
     start: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
-    steps = [(name, part.member, part.many, part.down) for name, part in parts.parts.items() if isinstance(part, Value)]
-    nested = [
-        (name, part.many, taking_apart(block, part, f"{where}.{name}"))
+    values = {
+        name: (part.member, part.many, part.down) for name, part in parts.parts.items() if isinstance(part, Value)
+    }
+    nested = {
+        name: (part.many, taking_apart(block, part, f"{where}.{name}"))
         for name, part in parts.parts.items()
         if isinstance(part, Parts)
-    ]
+    }
 
     def take_apart(source: Json, run: Run) -> list[Json]:
         made = start.copy()
-        for name, member, many, step in steps:
-            value = source.get(name)
-            if value is None:
+        rest: list[str] = []
+        for name, value in source.items():
+            row = values.get(name)
+            if row is None:
+                rest.append(name)
                 continue
+            member, many, step = row
             if not many:
                 made.append({"url": name, member: value if step is None else step(value, run)})
             elif step is None:
                 made += [{"url": name, member: each} for each in value]
             else:
                 made += [{"url": name, member: step(each, run)} for each in value]
-        for name, many, take in nested:
-            for each in source.get(name, ()) if many else [source[name]] if name in source else []:
-                inner: Json = {"url": name, "extension": take(each, run)}
-                made.append({**inner, "id": each["id"]} if "id" in each else inner)
-        if "extension" in source:
-            made += block.systems[0].extensions(source["extension"])
-        if not source.keys() <= known:
-            others(source, made, run)
+        for name in rest:
+            other(name, source[name], made, run)
         return made
 
-    def others(source: Json, made: list[Json], run: Run) -> None:
-        for name, value in source.items():
-            beside = parts.parts.get(name[1:]) if name.startswith("_") else None
-            if isinstance(beside, Value) and not beside.many:
-                one = next((each for each in made if each["url"] == name[1:]), None)
-                if one is None:
-                    made.append({"url": name[1:], f"_{beside.member}": value})
-                else:
-                    one[f"_{beside.member}"] = value
-            elif isinstance(beside, Value):
+    def other(name: str, value: Any, made: list[Json], run: Run) -> None:
+        """What is no plain part: extensions, what stands beside a part, parts with parts."""
+        if name == "extension":
+            made += block.systems[0].extensions(value)
+        elif name in nested:
+            many, take = nested[name]
+            for each in value if many else [value]:
+                inner: Json = {"url": name, "extension": take(each, run)}
+                made.append({**inner, "id": each["id"]} if "id" in each else inner)
+        elif name.startswith("_") and name[1:] in values:
+            member, many, _ = values[name[1:]]
+            one = next((each for each in made if each["url"] == name[1:]), None)
+            if many:
                 message = "what stands beside an entry of a list has no place"
                 run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
-            elif name not in known:
-                message = "an extension cannot hold this part"
-                run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
+            elif one is None:
+                made.append({"url": name[1:], f"_{member}": value})
+            else:
+                one[f"_{member}"] = value
+        elif name != "id":
+            message = "an extension cannot hold this part"
+            run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
 
     return take_apart
 

@@ -9,6 +9,9 @@ from fhirtrial.releases.block import Json
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
+_WRITTEN = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\n", "<br/>"))
+"""XHTML for what has a meaning in it; quotes too, as servers write them: so what they keep is what we sent."""
+
 
 class Actual:
     """``actual`` from ``membership``: https://hl7.org/fhir/R5/group-definitions.html#Group.membership."""
@@ -53,8 +56,10 @@ class Narrative:
 
     def made(self, description: str) -> Json:
         """The narrative of a description."""
-        # Quotes as servers write them, so that what they keep is what we sent.
-        text = html.escape(description, quote=False).replace('"', "&quot;").replace("\n", "<br/>")
+        text = description
+        for sign, written in _WRITTEN:
+            if sign in text:
+                text = text.replace(sign, written)
         return {"status": "generated", "div": f"{self._before}{text}</div>"}
 
     def down(self, r5: Json, out: Json, run: Run) -> None:  # noqa: ARG002
