@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from fhirtrial.cli import main
+from fhirtrial.cli.app import COMMANDS
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.readers import read
 from fhirtrial.version import __version__
@@ -309,3 +311,13 @@ def test_jobs_give_the_same_folder(tmp_path: Path) -> None:
         assert run("convert", source, "-o", f"{folder}/", "--jobs", jobs, "--issues", issues).exit_code == 1
         made.append(({path.name: path.read_bytes() for path in folder.iterdir()}, issues.read_bytes()))
     assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_their_help_says(name: str) -> None:
+    """The list is written without loading the commands; each line is the beginning of the command's own help."""
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.help is not None
+    said = " ".join(command.help.split())
+    assert said.startswith(COMMANDS[name].rstrip("."))

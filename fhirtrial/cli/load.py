@@ -65,7 +65,7 @@ def load(
     jobs: int,
 ) -> None:
     """
-    Load a registry's records into a FHIR server: each resource once, and a repeat changes nothing.
+    Load a registry's records into a FHIR server, or a folder: each resource once, and a repeat changes nothing.
 
     A SOURCE is what convert takes, or FHIR that is made already (NDJSON, Bundles, a folder of those). Each resource is
     found by its business identifier: one that is there is updated, under whatever id, one that somebody has edited on
