@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from click.testing import CliRunner, Result
 
 from fhirtrial.cli import main
 from fhirtrial.cli.app import COMMANDS
+from fhirtrial.cli.report import far
+from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.readers import read
 from fhirtrial.version import __version__
@@ -272,6 +276,21 @@ def test_progress_on_a_terminal_alone(tmp_path: Path) -> None:
     assert "\x1b[3" in shown
     assert "\x1b[3" not in on_terminal("convert", source, NO_COLOR="1")[1]
     assert b"\x1b" not in real("convert", source).stderr
+
+
+def test_progress_of_a_load_says_how_fast_and_how_long(tmp_path: Path) -> None:
+    """A load shows resources a second, what was sent again and, where the size of the sources is known, what is left."""
+    summary = LoadSummary(studies=3, outcomes={"Group": Counter(created=1_200, unchanged=300)})
+    assert far(summary, 0.0) == "1,200 written, 300 unchanged"
+    assert far(summary, 10.0) == "1,200 written, 300 unchanged, 150 resources/s"
+    summary.again["HTTP 503"] += 2
+    summary.share = 0.25
+    assert far(summary, 30.0) == "1,200 written, 300 unchanged, 50 resources/s, 2 sent again, about 1:30 left"
+    source = tmp_path / "many.jsonl"
+    source.write_bytes(many(200))
+    shown = on_terminal("load", source, "--folder", tmp_path / "out")[1]
+    assert re.search(r"199 records, 0 refused, [\d,]+ written, 0 unchanged, [\d,]+ resources/s", shown)
+    assert " left" not in shown
 
 
 def test_information_is_counted_on_a_terminal(tmp_path: Path) -> None:

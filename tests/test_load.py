@@ -15,6 +15,7 @@ from fhirtrial.loading.loader import Options
 from fhirtrial.loading.run import load_all
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import RefusedBundleError, Write
+from fhirtrial.readers.meter import Meter
 from tests.load_target import MemoryTarget
 
 Json = dict[str, Any]
@@ -339,3 +340,46 @@ def test_a_folder_is_loaded_by_the_same_rules(tmp_path: Path, load: Load) -> Non
     assert load_all([str(load.source)], FolderTarget(folder, release="R5")).total("updated") == 2
     touched = {file.name for file in folder.iterdir() if file.stat().st_mtime_ns != times[file.name]}
     assert touched == {"ResearchStudy.ndjson", "PlanDefinition.ndjson"}
+
+
+def test_how_much_was_read_is_known_from_the_files(tmp_path: Path) -> None:
+    """The share of the sources that was read grows to 1, over several files; little, or what is no file, has none."""
+    first, second = tmp_path / "a" / "1.jsonl", tmp_path / "2.jsonl"
+    first.parent.mkdir()
+    for path, size in ((first, 6 << 20), (second, 18 << 20)):
+        path.write_bytes(b" " * size)
+    meter = Meter([str(first.parent), second])
+    assert meter.share is None
+    with first.open("rb") as file:
+        meter.opened(file)
+        file.seek(3 << 20)
+        assert meter.share == 0.125
+    assert meter.share == 0.25
+    with second.open("rb") as file:
+        meter.opened(file)
+        file.seek(9 << 20)
+        assert meter.share == 0.625
+    assert meter.share == 1.0
+    for sources in ([str(first)], ["-", str(second)], [{}], [str(tmp_path / "none")]):
+        meter = Meter(sources)
+        with second.open("rb") as file:
+            meter.opened(file)
+            assert meter.share is None
+
+
+def test_a_load_knows_how_much_of_its_sources_it_has_read(tmp_path: Path) -> None:
+    """What is told while a load goes on has the share of the sources that was read; it grows, and ends with all."""
+    source = tmp_path / "many.jsonl"
+    study = orjson.loads(orjson.dumps(STUDIES[0]))
+    padding = "word " * 4_000
+    with source.open("wb") as file:
+        for number in range(500):
+            study["protocolSection"]["identificationModule"]["nctId"] = f"NCT{number:08}"
+            study["protocolSection"]["descriptionModule"] = {"briefSummary": padding}
+            file.write(orjson.dumps(study) + b"\n")
+    shares: list[float | None] = []
+    load_all([str(source)], MemoryTarget(), progress=lambda summary: shares.append(summary.share))
+    known = [share for share in shares if share is not None]
+    assert len(known) == len(shares) > 3
+    assert known == sorted(known)
+    assert 0 < known[0] < known[-1] == 1.0

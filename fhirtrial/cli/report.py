@@ -71,9 +71,9 @@ class Report:
     def loaded(self, summary: LoadSummary) -> None:
         """Shows how far a load is."""
         if self._live is not None:
-            task = self._live.task_ids[0]
-            resources = f"{summary.written:,} written, {summary.total('unchanged'):,} unchanged"
-            self._live.update(task, completed=summary.studies, refused=summary.refused, resources=resources)
+            task = self._live.tasks[0]
+            resources = far(summary, task.elapsed or 0.0)
+            self._live.update(task.id, completed=summary.studies, refused=summary.refused, resources=resources)
             self._live.refresh()
 
     def finish(self) -> None:
@@ -81,6 +81,20 @@ class Report:
         for code, count in sorted(self._passed_by.items()):
             say(f"information: {count:,} times [{code}]; --issues FILE has each")
         say(str(self.summary))
+
+
+def far(summary: LoadSummary, seconds: float) -> str:
+    """How far a load is after some seconds: resources, how many a second, what was sent again, what is left."""
+    every = summary.total("created", "updated", "unchanged", "edited", "failed")
+    parts = [f"{summary.written:,} written", f"{summary.total('unchanged'):,} unchanged"]
+    if seconds > 0:
+        parts.append(f"{every / seconds:,.0f} resources/s")
+    if summary.again:
+        parts.append(f"{summary.again.total():,} sent again")
+    if summary.share:
+        left = round(seconds * (1 - summary.share) / summary.share)
+        parts.append(f"about {left // 60}:{left % 60:02} left")
+    return ", ".join(parts)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from fhirtrial.loading.state import State
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import Target
 from fhirtrial.mapping.difference import Difference
+from fhirtrial.readers.meter import Meter
 from fhirtrial.server.auth.environment import from_environment
 from fhirtrial.server.client import FhirClient
 from fhirtrial.version import __version__
@@ -74,7 +75,13 @@ def load_all(
     version = mapping_version(MappingFiles(Path(mappings) if mappings is not None else None))
     memory = State(state, server=target.address, release=target.release, mapping=version)
     try:
-        loader = Loader(target, memory, options, noticed=noticed, shown=shown, progress=progress)
+        meter = Meter(given)
+
+        def metered(summary: LoadSummary) -> None:
+            summary.share = meter.share
+            progress(summary)
+
+        loader = Loader(target, memory, options, noticed=noticed, shown=shown, progress=metered)
         refuse = refusing(loader.summary, noticed)
         groups: Iterator[Group]
         if any(made):
@@ -88,6 +95,7 @@ def load_all(
                 input_format=input_format,
                 jobs=jobs,
                 noticed=refuse,
+                opened=meter.opened,
             )
         loader.load(groups)
         if not options.dry:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -39,15 +40,18 @@ def from_records(
     input_format: str | None = None,
     jobs: int = 1,
     noticed: Refused,
+    opened: Callable[[BinaryIO], object] = lambda _: None,
 ) -> Iterator[Group]:
     """
     The studies that a registry's records become, one after the other; issues, refusals among them, are ``noticed``.
+
+    ``opened`` is called with each file that is opened.
 
     Raises MappingError and UsageError as `convert_all` does.
     """
     work = Converter(Options(mappings=mappings, contacts=contacts, release=release, repeat=True))
     seen = Seen(work.mapper.mapping.schema)
-    found = (item for source in sources for item in find(source, input_format, Limits()))
+    found = (item for source in sources for item in find(source, input_format, Limits(), opened=opened))
     with Jobs(work, jobs) as pool:
         for chunk, results in pool.run(chunks(found)):
             for piece, result in zip(chunk.found, results, strict=True):

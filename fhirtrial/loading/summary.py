@@ -20,6 +20,7 @@ class LoadSummary:
     by type and by what became of them: ``created``, ``updated``, ``unchanged``, ``edited`` (on the server: left as they
     are), ``failed``, ``deleted``; of a dry run, what would. ``seconds`` is how long bundles took, by number of entries,
     the slowest first; ``again`` how often something was sent again, by the status or the reason.
+    ``share`` is how much of the sources has been read, from 0 to 1, where that is known.
     """
 
     dry: bool = False
@@ -30,6 +31,7 @@ class LoadSummary:
     bundles: int = 0
     slowest: list[tuple[float, int]] = field(default_factory=list)
     again: Counter[str] = field(default_factory=Counter)
+    share: float | None = None
 
     def note(self, issue: Issue) -> None:
         """Counts an issue."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -155,13 +155,19 @@ class Seen:
         )
 
 
-def find(source: Source, format: str | None, limits: Limits) -> Iterator[Found]:
-    """What may be records in a source, not yet parsed, and what cannot be read of it."""
+def find(
+    source: Source, format: str | None, limits: Limits, *, opened: Callable[[BinaryIO], object] = lambda _: None
+) -> Iterator[Found]:
+    """
+    What may be records in a source, not yet parsed, and what cannot be read of it.
+
+    ``opened`` is called with each file of it that is opened.
+    """
 
     def inner(stream: Stream) -> Iterator[Found]:
         return _inside(stream, format, reading)
 
-    reading = Reading(limits=limits, inner=inner)
+    reading = Reading(limits=limits, inner=inner, opened=opened)
     try:
         if isinstance(source, Mapping):
             yield _from_dict(source, Origin(file="<dict>"))

@@ -174,6 +174,7 @@ def open_file(path: str, reading: Reading) -> Iterator[Found]:
     origin = Origin(file=path)
     try:
         with Path(path).open("rb") as file:
+            reading.opened(file)
             yield from reading.inner(Stream(chunks_of(file, origin), origin, file=file if file.seekable() else None))
     except OSError as error:
         yield unopened(path, error).issue

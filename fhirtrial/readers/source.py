@@ -114,10 +114,15 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a reader needs besides the stream: the limits, and how to read what is found inside an archive."""
+    """
+    What a reader needs besides the stream: the limits, and how to read what is found inside an archive.
+
+    ``opened`` is called with each file that is opened.
+    """
 
     limits: Limits
     inner: Callable[[Stream], Iterator[Found]]
+    opened: Callable[[BinaryIO], object] = lambda _: None
 
 
 Reader = Callable[[Stream, Reading], Iterator[Found]]

@@ -68,9 +68,7 @@ class Compiler:
                 raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
         made = {name: self.block(name, name) for name in resources}
         self.values = self.extension_values()
-        used = {name for name, _ in self.blocks} | {
-            row.inside for rows in self.table.rows.values() for row in rows.values()
-        }
+        used = {name for name, _ in self.blocks} | inside
         for name, rows in self.table.rows.items():
             if name not in used:
                 raise self.error(next(iter(rows.values())), f"no resource holds a {name}")
