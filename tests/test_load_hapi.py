@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import multiprocessing
 import os
@@ -238,16 +239,28 @@ def test_faults_on_the_way_change_nothing(hapi: HapiServer, tmp_path: Path, seed
     assert again.refused == 0
 
 
+def renumbered(count: int) -> list[Json]:
+    """The golden records, each so many times, under numbers of their own."""
+    studies = []
+    for number in range(count * len(GOLDEN)):
+        study = copy.deepcopy(GOLDEN[number % len(GOLDEN)])
+        study["protocolSection"]["identificationModule"]["nctId"] = f"NCT{99_000_000 + number}"
+        studies.append(study)
+    return studies
+
+
 def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path) -> None:
     """Killed at any moment and started again, a load ends as an undisturbed one: nothing twice, nothing lost."""
-    source, state = written(tmp_path, GOLDEN), tmp_path / "state"
+    source, state = written(tmp_path, renumbered(40 if LONG else 10)), tmp_path / "state"
     command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", hapi.base_url, "--state", str(state)]
-    chance = random.Random(7)
-    for _ in range(20 if LONG else 6):
+    chance, kills, caught = random.Random(7), 20 if LONG else 6, 0
+    for _ in range(kills):
         loader = subprocess.Popen([*command, "--issues", str(tmp_path / "issues")], stderr=subprocess.DEVNULL)
         time.sleep(1 + 2 * chance.random())
+        caught += loader.poll() is None
         loader.kill()
         loader.wait()
+    assert caught > kills / 2, "the loads are too small to be killed"
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
@@ -258,7 +271,7 @@ def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path)
 
 def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer, tmp_path: Path) -> None:
     """A server killed in the middle of loads and started again holds, after the next load, everything once."""
-    source, state = written(tmp_path, GOLDEN), tmp_path / "state"
+    source, state = written(tmp_path, renumbered(10)), tmp_path / "state"
     command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", own_hapi.base_url]
     for seconds in (1.5, 2.0, 2.5, 3.0, 3.5) if LONG else (2.0, 3.5):
         loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
