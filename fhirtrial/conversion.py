@@ -12,6 +12,7 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.issue import Issue
 from fhirtrial.record import Record
+from fhirtrial.search_value import escaped
 
 if TYPE_CHECKING:
     from fhir_core.fhirabstractmodel import FHIRAbstractModel as Model
@@ -87,10 +88,12 @@ def condition(resource: Mapping[str, Any]) -> str:
 
     >>> condition({"resourceType": "Location", "id": "a", "identifier": [{"system": "https://x/sid", "value": "b c"}]})
     'Location?identifier=https://x/sid%7Cb%20c'
+    >>> condition({"resourceType": "Location", "id": "a", "identifier": [{"system": "urn:x", "value": "b,c"}]})
+    'Location?identifier=urn:x%7Cb%5C%2Cc'
     """
     kind = resource["resourceType"]
     for identifier in resource.get("identifier", ()):
         if "system" in identifier and "value" in identifier:
-            token = quote(f"{identifier['system']}|{identifier['value']}", safe=":/")
+            token = quote(f"{escaped(identifier['system'])}|{escaped(identifier['value'])}", safe=":/")
             return f"{kind}?identifier={token}"
     return f"{kind}/{resource['id']}"

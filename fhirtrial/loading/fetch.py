@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from fhirtrial.issue import Issue
-from fhirtrial.loading.item import escaped
 from fhirtrial.loading.loader import in_parts
 from fhirtrial.resources import Resource, spellings
+from fhirtrial.search_value import escaped
 from fhirtrial.server.client import FhirClient
 
 ASKED = 50

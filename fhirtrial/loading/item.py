@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from fhirtrial.resources import Resource
+from fhirtrial.search_value import escaped
 
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
 """A literal reference in JSON as orjson writes it; within a text the quotes would be escaped."""
@@ -34,18 +35,6 @@ class Identity(NamedTuple):
     def token(self) -> str:
         """The identifier as a search takes it: https://hl7.org/fhir/R5/search.html#token."""
         return f"{escaped(self.system)}|{escaped(self.value)}"
-
-
-def escaped(text: str) -> str:
-    r"""
-    A text as part of a search value: https://hl7.org/fhir/R5/search.html#escaping.
-
-    >>> escaped("a,b|c$d\\e")
-    'a\\,b\\|c\\$d\\\\e'
-    """
-    for sign in "\\,|$":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def identity_of(resource: Mapping[str, Any]) -> Identity:

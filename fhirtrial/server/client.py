@@ -186,7 +186,7 @@ class FhirClient:
         Args:
             kind: the type of resource.
             parameters: as ``{"identifier": "system|value"}``, ``{"_id": "a,b,c", "_count": "200"}``; they go in a body
-                where they are long. `fhirtrial.server.request.escaped` is for values that hold ``,`` or ``|``.
+                where they are long. `fhirtrial.search_value.escaped` is for values that hold ``,`` or ``|``.
             fresh: asks for no answer from a cache.
 
         """

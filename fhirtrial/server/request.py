@@ -222,16 +222,6 @@ def encoded(parameters: Parameters) -> str:
     return urlencode(pairs, quote_via=quote, safe=":/,*$")
 
 
-def escaped(value: str) -> str:
-    """
-    A value in which ``,``, ``$``, ``|`` and ``\\`` mean themselves: https://hl7.org/fhir/R4/search.html#escaping
-
-    >>> escaped("a,b|c")
-    'a\\\\,b\\\\|c'
-    """
-    return re.sub(r"([\\,$|])", r"\\\1", value)
-
-
 def labelled(request: Request, study: str) -> Request:
     """The request with the name of the study that it is about."""
     return replace(request, study=study)

@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from fhirtrial.errors import UsageError
+from fhirtrial.search_value import escaped
 from fhirtrial.server import request as build
 from fhirtrial.server.entries import upsert_entry
-from fhirtrial.server.request import Request, encoded, escaped
+from fhirtrial.server.request import Request, encoded
 from tests.server.tools import put, transaction
 
 PLACE = {"resourceType": "Location", "id": "a", "identifier": [{"system": "https://x.org/sid", "value": "1|2"}]}
