@@ -216,16 +216,16 @@ def test_repr_shows_no_values() -> None:
 @pytest.mark.parametrize(
     ("options", "request_"),
     [
-        ({"form": "conditional-update"}, {"method": "PUT", "url": "Location?identifier=https://x.org/sid%7C1%7C2"}),
+        ({"form": "conditional-update"}, {"method": "PUT", "url": "Location?identifier=https://x.org/sid%7C1%5C%7C2"}),
         ({"form": "update-by-id"}, {"method": "PUT", "url": "Location/a"}),
         ({"form": "search-first", "found_id": "7"}, {"method": "PUT", "url": "Location/7"}),
         (
             {"form": "search-first"},
-            {"method": "POST", "url": "Location", "ifNoneExist": "identifier=https://x.org/sid%7C1%7C2"},
+            {"method": "POST", "url": "Location", "ifNoneExist": "identifier=https://x.org/sid%7C1%5C%7C2"},
         ),
         (
             {"form": "search-first", "if_none_exist": "full"},
-            {"method": "POST", "url": "Location", "ifNoneExist": "Location?identifier=https://x.org/sid%7C1%7C2"},
+            {"method": "POST", "url": "Location", "ifNoneExist": "Location?identifier=https://x.org/sid%7C1%5C%7C2"},
         ),
         ({"form": "search-first", "conditional_create": False}, {"method": "POST", "url": "Location"}),
     ],
