@@ -17,7 +17,8 @@ BYTES_IN_MEMORY = 24 << 20
 
 def temporary_database() -> sqlite3.Connection:
     """A database in a file without a name, which the system deletes: https://sqlite.org/inmemorydb.html#temp_db."""
-    database = sqlite3.connect("", isolation_level=None)
+    # Several threads may use a store one after the other; who lets them at once has a lock.
+    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA cache_size = -16000")

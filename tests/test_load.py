@@ -342,6 +342,45 @@ def test_a_folder_is_loaded_by_the_same_rules(tmp_path: Path, load: Load) -> Non
     assert touched == {"ResearchStudy.ndjson", "PlanDefinition.ndjson"}
 
 
+def test_a_folder_of_more_than_memory_holds(tmp_path: Path, load: Load) -> None:
+    """What does not fit into memory waits on disk: the folder is the same, and a repeat finds it unchanged."""
+    from fhirtrial.loading.folder_target import FolderTarget
+
+    load.source.write_bytes(b"\n".join(map(orjson.dumps, STUDIES)))
+    small, large = tmp_path / "small", tmp_path / "large"
+    for folder, size in ((small, 2_000), (large, 1 << 30)):
+        load_all([str(load.source)], FolderTarget(folder, release="R5", in_memory=size))
+    assert {file.name: file.read_bytes() for file in small.iterdir()} == {
+        file.name: file.read_bytes() for file in large.iterdir()
+    }
+    again = load_all([str(load.source)], FolderTarget(small, release="R5", in_memory=2_000))
+    assert again.total("unchanged") == again.total("unchanged", "created", "updated") > 0
+
+
+def test_a_load_into_a_folder_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
+    """Ctrl-C in the middle: the folder has what was taken in until then, and the same command goes on."""
+    from fhirtrial.loading.folder_target import FolderTarget
+
+    studies = []
+    for number in range(400):
+        study = orjson.loads(orjson.dumps(STUDIES[0]))
+        study["protocolSection"]["identificationModule"]["nctId"] = f"NCT{number:08}"
+        studies.append(study)
+    source, folder = tmp_path / "many.jsonl", tmp_path / "out"
+    source.write_bytes(b"\n".join(map(orjson.dumps, studies)))
+
+    def stop(summary: LoadSummary) -> None:
+        if summary.written:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_all([str(source)], FolderTarget(folder, release="R5"), progress=stop)
+    kept = len((folder / "ResearchStudy.ndjson").read_bytes().splitlines())
+    assert 0 < kept < 400
+    rest = load_all([str(source)], FolderTarget(folder, release="R5"))
+    assert rest.outcomes["ResearchStudy"] == {"unchanged": kept, "created": 400 - kept}
+
+
 def test_how_much_was_read_is_known_from_the_files(tmp_path: Path) -> None:
     """The share of the sources that was read grows to 1, over several files; little, or what is no file, has none."""
     first, second = tmp_path / "a" / "1.jsonl", tmp_path / "2.jsonl"

@@ -15,7 +15,7 @@ from fhirtrial.loading.item import Identity, identity_of
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.target import Held, Result, Write
 from fhirtrial.pipelines.output import File
-from fhirtrial.store import ResourceStore
+from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
 
 class FolderTarget:
@@ -23,19 +23,20 @@ class FolderTarget:
     A folder of NDJSON files, as bulk data has them: https://hl7.org/fhir/uv/bulkdata/export.html.
 
     What is written is seen when `close` is called; files of types in which nothing changed are not touched, the others
-    are exchanged one by one, each whole. Versions are not kept: the content is compared instead.
+    are exchanged one by one, each whole. Versions are not kept: the content is compared instead. What is more than
+    ``in_memory`` bytes of JSON waits on disk.
 
     Raises UsageError if the folder cannot be made, or holds a file that is no NDJSON of FHIR resources.
     """
 
     limits = Limits(entries=1000, size=64 << 20)
 
-    def __init__(self, path: str | Path, *, release: str) -> None:
+    def __init__(self, path: str | Path, *, release: str, in_memory: int = BYTES_IN_MEMORY) -> None:
         self.path = Path(path)
         self.release = release
         self.address = self.path.resolve().as_uri()
         self.again: Counter[str] = Counter()
-        self._store = ResourceStore()
+        self._store = ResourceStore(limit=in_memory)
         self._numbers: dict[Identity, list[int]] = {}
         self._order: dict[str, dict[Identity, None]] = {}
         self._changed: set[str] = set()

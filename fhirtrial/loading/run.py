@@ -97,9 +97,11 @@ def load_all(
                 noticed=refuse,
                 opened=meter.opened,
             )
-        loader.load(groups)
-        if not options.dry:
-            target.close()
+        try:
+            loader.load(groups)
+        finally:  # a run that is stopped keeps what it has
+            if not options.dry:
+                target.close()
     finally:
         memory.close()
     return loader.summary
