@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 import orjson
 
 from fhirtrial.errors import UsageError
+from fhirtrial.identity import identity_of
 from fhirtrial.issue import Issue
 from fhirtrial.record import Record
-from fhirtrial.search_value import escaped
 
 if TYPE_CHECKING:
     from fhir_core.fhirabstractmodel import FHIRAbstractModel as Model
@@ -77,23 +76,6 @@ class Conversion:
             reference = f"{resource['resourceType']}/{resource['id']}"
             made: dict[str, Any] = {"fullUrl": self.base + reference, "resource": resource}
             if type == "transaction":
-                made["request"] = {"method": "PUT", "url": condition(resource)}
+                made["request"] = {"method": "PUT", "url": identity_of(resource).condition}
             entry.append(made)
         return {"resourceType": "Bundle", "type": type, "entry": entry}
-
-
-def condition(resource: Mapping[str, Any]) -> str:
-    """
-    The address of an update that finds the resource by its business identifier, else by its id.
-
-    >>> condition({"resourceType": "Location", "id": "a", "identifier": [{"system": "https://x/sid", "value": "b c"}]})
-    'Location?identifier=https://x/sid%7Cb%20c'
-    >>> condition({"resourceType": "Location", "id": "a", "identifier": [{"system": "urn:x", "value": "b,c"}]})
-    'Location?identifier=urn:x%7Cb%5C%2Cc'
-    """
-    kind = resource["resourceType"]
-    for identifier in resource.get("identifier", ()):
-        if "system" in identifier and "value" in identifier:
-            token = quote(f"{escaped(identifier['system'])}|{escaped(identifier['value'])}", safe=":/")
-            return f"{kind}?identifier={token}"
-    return f"{kind}/{resource['id']}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from fhirtrial.loading.item import Identity, identity_of
+from fhirtrial.identity import Identity, identity_of
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 

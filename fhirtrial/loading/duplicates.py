@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fhirtrial.loading.item import Identity
-from fhirtrial.loading.server_target import identities_of
+from fhirtrial.identity import Identity, identities_of
 from fhirtrial.server.client import FhirClient
 
 KINDS = (

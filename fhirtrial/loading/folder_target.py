@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from fhirtrial.errors import UsageError
-from fhirtrial.loading.item import Identity, identity_of
+from fhirtrial.identity import Identity, identity_of
 from fhirtrial.loading.plan import Limits
-from fhirtrial.loading.target import Held, Result, Write
+from fhirtrial.loading.target import Held, Outcome, Result, Write
 from fhirtrial.pipelines.output import File
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
@@ -88,8 +88,8 @@ class FolderTarget:
                     del self._order[identity.kind][identity]
                 self._take(identity, orjson.loads(write.text), len(write.text))
                 self._changed.add(identity.kind)
-                outcome = "updated" if known else "created"
-                results.append(Result(item=write.item, outcome=outcome, id=write.id, version=""))  # type: ignore[arg-type]
+                outcome: Outcome = "updated" if known else "created"
+                results.append(Result(item=write.item, outcome=outcome, id=write.id, version=""))
         return results
 
     def delete(self, kind: str, identity: str, version: str) -> bool:  # noqa: ARG002

@@ -6,57 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NamedTuple
 
 import orjson
 
+from fhirtrial.identity import Identity, identity_of
 from fhirtrial.resources import Resource
-from fhirtrial.search_value import escaped
 
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
 """A literal reference in JSON as orjson writes it; within a text the quotes would be escaped."""
-
-
-class Identity(NamedTuple):
-    """
-    What a resource is found by wherever it lives: its type and one business identifier.
-
-    Without an identifier (``system`` is empty) it is the id itself.
-    """
-
-    kind: str
-    system: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.value}" if not self.system else f"{self.kind} {self.system}|{self.value}"
-
-    @property
-    def token(self) -> str:
-        """The identifier as a search takes it: https://hl7.org/fhir/R5/search.html#token."""
-        return f"{escaped(self.system)}|{escaped(self.value)}"
-
-
-def identity_of(resource: Mapping[str, Any]) -> Identity:
-    """
-    What a resource is called by: its first complete identifier, the official one before others; else its id.
-
-    >>> identity_of({"resourceType": "Location", "id": "a", "identifier": [{"system": "urn:x", "value": "1"}]})
-    Identity(kind='Location', system='urn:x', value='1')
-    >>> identity_of({"resourceType": "Provenance", "id": "a"})
-    Identity(kind='Provenance', system='', value='a')
-    """
-    kind = str(resource["resourceType"])
-    listed = resource.get("identifier")
-    complete = [
-        each
-        for each in (listed if isinstance(listed, list) else ())
-        if isinstance(each, dict) and isinstance(each.get("system"), str) and isinstance(each.get("value"), str)
-    ]
-    official = [each for each in complete if each.get("use") == "official"]
-    for each in official or complete:
-        return Identity(kind, each["system"], each["value"])
-    return Identity(kind, "", str(resource.get("id", "")))
 
 
 @dataclass(frozen=True, slots=True)

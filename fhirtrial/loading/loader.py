@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import orjson
 
+from fhirtrial.identity import Identity
 from fhirtrial.issue import Issue, Severity
 from fhirtrial.loading.compare import changes
 from fhirtrial.loading.decision import Decision, decide
-from fhirtrial.loading.item import Identity, Item
+from fhirtrial.loading.item import Item
 from fhirtrial.loading.pace import Pace
 from fhirtrial.loading.plan import by_level, chains, in_order
 from fhirtrial.loading.state import State, Written

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from fhirtrial.errors import UsageError
-from fhirtrial.loading.item import Identity
+from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.releases.release import RELEASES
@@ -132,7 +131,7 @@ class ServerTarget:
                     if_none_exist=dialect.if_none_exist,
                 )
             if form == "conditional-update":
-                request["url"] = f"{kind}?identifier={quote(identity.token, safe=':/')}"
+                request["url"] = identity.condition
         return {"fullUrl": full_url, "resource": orjson.Fragment(write.text), "request": request}
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
@@ -191,16 +190,3 @@ def version_of(resource: dict[str, Any]) -> str:
     """The version of a resource that a server gave."""
     meta = resource.get("meta")
     return str(meta.get("versionId", "")) if isinstance(meta, dict) else ""
-
-
-def identities_of(resource: dict[str, Any]) -> frozenset[Identity]:
-    """All that a resource can be found by: its id, and each of its identifiers."""
-    kind = str(resource.get("resourceType"))
-    listed = resource.get("identifier")
-    listed = listed if isinstance(listed, list) else []
-    complete = [
-        Identity(kind, each["system"], each["value"])
-        for each in listed
-        if isinstance(each, dict) and isinstance(each.get("system"), str) and isinstance(each.get("value"), str)
-    ]
-    return frozenset([Identity(kind, "", str(resource.get("id"))), *complete])

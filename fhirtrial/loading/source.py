@@ -13,8 +13,9 @@ from typing import BinaryIO
 import orjson
 
 from fhirtrial.errors import UsageError
+from fhirtrial.identity import Identity
 from fhirtrial.issue import Issue
-from fhirtrial.loading.item import Identity, Item, item_of
+from fhirtrial.loading.item import Item, item_of
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks

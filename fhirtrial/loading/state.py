@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fhirtrial.errors import UsageError
-from fhirtrial.loading.item import Identity
+from fhirtrial.identity import Identity
 
 LAYOUT = 1
 """The layout of the file; another one is refused."""

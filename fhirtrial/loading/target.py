@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from fhirtrial.errors import FhirtrialError
-from fhirtrial.loading.item import Identity, Item
+from fhirtrial.identity import Identity
+from fhirtrial.loading.item import Item
 from fhirtrial.loading.plan import Limits
 
 Way = Literal["create", "update"]
+Outcome = Literal["created", "updated", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Result:
     """What became of one write: the id and version on the target, and whether the target changed anything."""
 
     item: Item
-    outcome: Literal["created", "updated", "unchanged"]
+    outcome: Outcome
     id: str
     version: str
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from fhirtrial.conversion import condition
 from fhirtrial.errors import UsageError
+from fhirtrial.identity import identity_of
 from fhirtrial.resources import Resource
 from fhirtrial.server.retry import Repeat
 
@@ -53,7 +53,7 @@ def upsert_entry(
         raise UsageError(f"a {kind} to be written has no id")
     by_id = f"{kind}/{resource['id']}"
     if form == "conditional-update":
-        request = {"method": "PUT", "url": condition(resource)}
+        request = {"method": "PUT", "url": identity_of(resource).condition}
     elif form == "update-by-id":
         request = {"method": "PUT", "url": by_id}
     elif found_id:
@@ -61,7 +61,7 @@ def upsert_entry(
         request = {"method": "PUT", "url": f"{kind}/{found_id}"}
     else:
         request = {"method": "POST", "url": kind}
-        match = condition(resource)
+        match = identity_of(resource).condition
         if match == by_id:
             raise UsageError(f"{by_id} has no business identifier by which it could be found again")
         if conditional_create:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from fhirtrial.errors import UsageError
+from fhirtrial.identity import identity_of
 from fhirtrial.search_value import escaped
 from fhirtrial.server import request as build
 from fhirtrial.server.entries import upsert_entry
@@ -237,6 +238,14 @@ def test_upserts(options: dict[str, Any], request_: dict[str, str]) -> None:
     assert entry["request"] == request_
     assert entry["fullUrl"] == "urn:uuid:1"
     assert entry["resource"] == {**PLACE, "id": options.get("found_id", "a")}
+
+
+def test_upserts_find_by_the_official_identifier() -> None:
+    """The condition is on the identifier that a resource is called by: the official one, wherever it stands."""
+    official = {"use": "official", "system": "https://x.org/nct", "value": "7"}
+    resource = {**PLACE, "identifier": [*PLACE["identifier"], official]}
+    entry = upsert_entry(resource, form="conditional-update")
+    assert entry["request"]["url"] == identity_of(resource).condition == "Location?identifier=https://x.org/nct%7C7"
 
 
 def test_upserts_that_could_not_be_found_again() -> None:
