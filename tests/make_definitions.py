@@ -20,24 +20,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from fhirtrial.releases.release import COVERED
 from tests.fhir_packages import SD, VERSIONS, Json, Package
 
-ROOTS = (
-    "ResearchStudy",
-    "Group",
-    "PlanDefinition",
-    "ActivityDefinition",
-    "Provenance",
-    "Organization",
-    "Practitioner",
-    "PractitionerRole",
-    "Location",
-    "ResearchSubject",
-    "MedicationAdministration",
-    "Medication",
-    "Patient",
-    "Bundle",
-)
+ROOTS = (*COVERED, "Bundle")
 """The resources that fhirtrial makes; their datatypes follow from them."""
 
 CHECKOUT = Path(__file__).resolve().parent.parent
