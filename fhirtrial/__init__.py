@@ -202,14 +202,18 @@ def restore_all(
     """
     The records of all studies among the resources, in their order; see `restore`.
 
-    What is noticed while R5 is made of the resources stands in the issues of the record that it is about, or of the
-    first. Raises RestoreError as `restore` does.
+    What is noticed while R5 is made of the resources stands in the issues of the record whose study it names, else of
+    the first. Raises RestoreError as `restore` does.
     """
     index, issues = _as_r5(resources, source_release)
-    for record in _default().restore_all(index, verify=verify):
-        mine = [issue for issue in issues if record.id in issue.path] if issues else []
-        issues = [issue for issue in issues if not any(issue is each for each in mine)]
-        yield replace(record, issues=(*(replace(issue, record=record.id) for issue in mine), *record.issues))
+    studies = index.of_type.get("ResearchStudy", ())
+    mine: dict[int, list[Issue]] = {}
+    for issue in issues:
+        named = (place for place, study in enumerate(studies) if study.get("id") and str(study["id"]) in issue.path)
+        mine.setdefault(next(named, 0), []).append(issue)
+    for place, record in enumerate(_default().restore_all(index, verify=verify)):
+        found = (replace(issue, record=record.id) for issue in mine.get(place, ()))
+        yield replace(record, issues=(*found, *record.issues))
 
 
 def _as_r5(

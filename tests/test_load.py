@@ -259,6 +259,7 @@ def test_a_load_that_stops_anywhere_is_finished_by_the_next(seed: int, tmp_path:
             continue
         break
 
+    assert stops
     assert load.target.now() == whole
     assert set(load.target.versions().values()) == {1}
     assert load.run(GOLDEN).written == 0

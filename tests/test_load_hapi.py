@@ -273,13 +273,16 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer,
     """A server killed in the middle of loads and started again holds, after the next load, everything once."""
     source, state = written(tmp_path, renumbered(10)), tmp_path / "state"
     command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", own_hapi.base_url]
+    caught = 0
     for seconds in (1.5, 2.0, 2.5, 3.0, 3.5) if LONG else (2.0, 3.5):
         loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
         time.sleep(seconds)
+        caught += loader.poll() is None
         own_hapi.kill()
         loader.kill()
         loader.wait()
         own_hapi.restart()
+    assert caught, "the loads are too small for the server to be killed in"
     summary = load(own_hapi.base_url, source, state=state, verify=True)
 
     held = everything(own_hapi.base_url)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from fhirtrial import restore_all as restore_records
+from fhirtrial.errors import MappingError
 from fhirtrial.pipelines.convert import convert_all
 from fhirtrial.pipelines.release import release_all
 from fhirtrial.pipelines.restore import restore_all
+from fhirtrial.releases.release import Release
+from fhirtrial.releases.view import as_r5
+from fhirtrial.resources import Resources
 
 from .conformance.earlier import earlier_problems
 from .releases import FOLDER, Json, examples
@@ -30,6 +37,40 @@ def converted(source: bytes | Path, **options: Any) -> bytes:
 def heap(*resources: Json) -> bytes:
     """Resources as NDJSON."""
     return b"".join(orjson.dumps(each) + b"\n" for each in resources)
+
+
+def test_every_issue_of_the_release_step_arrives_once() -> None:
+    """What is noticed when R5 is made of resources stands with the study it names; of shared ones, with the first."""
+    found = [orjson.loads(line) for line in converted(STUDIES, to="R4").splitlines()]
+    studies = [each["id"] for each in found if each["resourceType"] == "ResearchStudy"]
+    for each in found:
+        if each["resourceType"] == "Location" or each["id"] == studies[1]:
+            each["hoursOfOperation" if each["resourceType"] == "Location" else "fruit"] = [{"allDay": True, "odd": 1}]
+    found.append({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"}})
+    _, said = as_r5(Resources(found), Release("R4"))
+    records = list(restore_records(found))
+    steps = {(issue.code, issue.path) for issue in said}
+    arrived = [
+        [(each.code, each.path) for each in record.issues if (each.code, each.path) in steps] for record in records
+    ]
+    assert sorted(chain.from_iterable(arrived)) == sorted((issue.code, issue.path) for issue in said)
+    assert all(("ResearchStudy" in path) == (place == 1) for place, issues in enumerate(arrived) for _, path in issues)
+    assert ("type-not-covered", "Observation") in {(code, path.partition("/")[0]) for code, path in arrived[0]}
+    assert {path.partition("/")[0] for _, path in arrived[0]} >= {"Location", "Observation"}
+
+
+def test_own_tables_of_a_release_serve_both_ways(tmp_path: Path) -> None:
+    """A table in a folder of one's own is used on the way back too: a wrong one is refused there as on the way there."""
+    there = converted(STUDIES, to="R4")
+    (tmp_path / "own" / "releases").mkdir(parents=True)
+    (tmp_path / "own" / "releases" / "r4.yaml").write_text("nonsense: 1\n")
+    said = []
+    for step in (partial(convert_all, [STUDIES], to="R4"), partial(restore_all, [there])):
+        with pytest.raises(MappingError) as caught:
+            step(BytesIO(), mappings=str(tmp_path / "own"))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert "releases/r4.yaml:1" in said[0]
 
 
 @pytest.mark.parametrize("format", ["ndjson", "bundle", "collection"])

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 def restored(*sources: Any, **options: Any) -> tuple[list[Any], list[Issue]]:
     """The records that a run restores, and its issues."""
     out, noticed = BytesIO(), []
-    restore_all(sources, out, mapper=MAPPER, noticed=noticed.append, **options)
+    restore_all(sources, out, noticed=noticed.append, **options)
     return [orjson.loads(line) for line in out.getvalue().splitlines()], noticed
 
 
@@ -249,7 +249,7 @@ def test_a_bad_line_stops_nothing(tmp_path: Path) -> None:
     path = tmp_path / "bad.ndjson"
     path.write_bytes(bad)
     out, noticed = BytesIO(), []
-    summary = restore_all([path, b"<xml/>", b""], out, mapper=MAPPER, noticed=noticed.append)
+    summary = restore_all([path, b"<xml/>", b""], out, noticed=noticed.append)
     errors = [str(issue).replace(f"{tmp_path}/", "") for issue in noticed if issue.severity == "error"]
     assert errors == [
         "error: bad.ndjson:1: the JSON ends in the middle of a value (line 1, column 27) [truncated]",

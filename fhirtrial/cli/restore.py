@@ -50,7 +50,6 @@ def restore(
       fhirtrial convert studies.jsonl | fhirtrial restore - > again.jsonl
       fhirtrial restore --server http://localhost:8080/fhir NCT05143125
     """
-    from fhirtrial.mapping.mapper import Mapper
     from fhirtrial.pipelines.restore import restore_all
 
     if Path(output).is_dir() or output.endswith("/"):
@@ -63,7 +62,7 @@ def restore(
         report.summary = restore_all(
             sources if server is None else [],
             target_of(output),
-            mapper=Mapper(mappings=mappings),
+            mappings=mappings,
             source_release=source_release,
             more=None if server is None else lambda note: read_server(str(server), sources, note),
             verify=verify,

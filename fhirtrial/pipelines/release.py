@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -11,11 +10,11 @@ import orjson
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines.output import Target, open_output
-from fhirtrial.pipelines.restore import found_in, most_met
+from fhirtrial.pipelines.restore import found_in
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers.fhir import ResourceSource, read_resources
-from fhirtrial.releases.detect import release_of
-from fhirtrial.releases.release import COVERED, Release, ReleaseName
+from fhirtrial.releases.detect import Releases
+from fhirtrial.releases.release import COVERED, Release
 from fhirtrial.releases.view import Raiser
 from fhirtrial.resources import Resource
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
@@ -89,14 +88,11 @@ class _Run:
         self, to: str, source: str | None, mappings: str | None, memory: int, noticed: Noticed, *, check: bool
     ) -> None:
         self.to = Release(to, mappings=mappings)
-        self.given = None if source is None else Release(source, mappings=mappings)
-        names: tuple[ReleaseName, ...] = ("R5", "R4")
-        self.releases = {name: Release(name, mappings=mappings) for name in names}
+        self.releases = Releases(source, mappings=mappings)
         self.store = ResourceStore(limit=memory)
         self.summary = Summary(noun="resource")
         self.noticed = noticed
         self.check = check
-        self.met: Counter[ReleaseName] = Counter()
 
     def note(self, issue: Issue) -> None:
         """Counts an issue, and hands it on."""
@@ -117,20 +113,12 @@ class _Run:
         for name in names:
             if isinstance(name, str):
                 self.store.name(name, number)
-        if self.given is None and (release := release_of(resource)) is not None:
-            self.met[release] += 1
-
-    def release(self, resource: Resource) -> Release:
-        """The release that a resource is in: as given, as it shows, as most others do."""
-        if self.given is not None:
-            return self.given
-        found = release_of(resource) or most_met(self.met)
-        return self.releases[found]
+        self.releases.meet(resource)
 
     def changed(self, number: int) -> Resource | None:
         """The resource of a number in the release that is wanted, or None if its servers would refuse it."""
         resource = self.store.get(number)
-        raiser = Raiser(self.release(resource), self._find, check=self.check)
+        raiser = Raiser(self.releases.of(resource), self._find, check=self.check)
         place = self.store.place(number)
         try:
             made = self.to.down(raiser(resource), find=raiser.find, check=self.check)

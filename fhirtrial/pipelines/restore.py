@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -14,8 +13,8 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.output import Target, open_output
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
-from fhirtrial.releases.detect import release_of
-from fhirtrial.releases.release import Release, ReleaseName
+from fhirtrial.releases.detect import Releases
+from fhirtrial.releases.release import Release
 from fhirtrial.releases.view import Raiser
 from fhirtrial.resources import Resource, Resources, spellings
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
@@ -28,7 +27,7 @@ def restore_all(
     sources: Iterable[ResourceSource],
     target: Target,
     *,
-    mapper: Mapper | None = None,
+    mappings: str | None = None,
     source_release: str | None = None,
     more: Callable[[Callable[[Issue], object]], Iterable[ResourceFound]] | None = None,
     verify: bool = False,
@@ -45,7 +44,7 @@ def restore_all(
     Args:
         sources: as `read_resources` takes them.
         target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing.
-        mapper: a mapping ready to use; that of ClinicalTrials.gov if not given.
+        mappings: a folder of your own mapping files.
         source_release: the release of FHIR that the resources are in; found by what stands in them if not given.
         more: gives resources from elsewhere, a server for instance; it is handed what takes its issues.
         verify: makes FHIR of each record again, and compares.
@@ -53,12 +52,14 @@ def restore_all(
         noticed: is called with each issue, in order.
         progress: is called from time to time.
 
-    Raises UsageError if nothing can be written to the target.
+    Raises:
+        UsageError: there is no such release, or nothing can be written to the target.
+        MappingError: a mapping file, or the table of a release, is wrong.
 
     """
-    mapper = mapper or Mapper()
+    mapper = Mapper(mappings=mappings)
     summary = Summary()
-    index = _Index(mapper, memory, summary, noticed, source_release)
+    index = _Index(mapper, Releases(source_release, mappings=mappings), memory, summary, noticed)
     output = open_output(target)
     try:
         for source in sources:
@@ -99,18 +100,14 @@ def _at(issue: Issue, place: str) -> Issue:
 class _Index:
     """All resources of a run by what others may call them, and the studies in their order."""
 
-    def __init__(
-        self, mapper: Mapper, memory: int, summary: Summary, noticed: Noticed, source_release: str | None
-    ) -> None:
+    def __init__(self, mapper: Mapper, releases: Releases, memory: int, summary: Summary, noticed: Noticed) -> None:
         files = mapper.mapping.files
         self.main = files[mapper.mapping.main].resource
         self.beside = frozenset(files[name].resource for name in mapper.mapping.beside)
         self.store = ResourceStore(limit=memory)
         self.summary = summary
         self.noticed = noticed
-        self.given = None if source_release is None else Release(source_release)
-        self.releases: dict[ReleaseName, Release] = {"R5": Release("R5"), "R4": Release("R4")}
-        self.met: Counter[ReleaseName] = Counter()
+        self.releases = releases
 
     def note(self, issue: Issue) -> None:
         """Counts an issue, and hands it on."""
@@ -140,8 +137,7 @@ class _Index:
             if kind == self.main:
                 return
         place = str(found.origin)
-        if self.given is None and (release := release_of(resource)) is not None:
-            self.met[release] += 1
+        self.releases.meet(resource)
         group = STUDIES if kind == self.main else BESIDE if kind in self.beside else ""
         number = store.add(resource, size=found.size, place=place, group=group)
         for name in names:
@@ -170,18 +166,11 @@ class _Index:
 
     def around(self, number: int) -> _Around:
         """A study with what stands beside it, and a way to find what it refers to: all of it in R5."""
-        around = _Around(self.store, self.release(number))
+        around = _Around(self.store, self.releases.of(self.store.get(number)))
         for taken in (number, *self.store.pointing_at(number)):
             resource = around.get(taken)
             around.of_type.setdefault(resource["resourceType"], []).append(resource)
         return around
-
-    def release(self, number: int) -> Release:
-        """The release that a study is in: as given, as the study shows, as most others do."""
-        if self.given is not None:
-            return self.given
-        found = release_of(self.store.get(number)) or most_met(self.met)
-        return self.releases[found]
 
 
 def targets(resource: Resource) -> Iterator[str]:
@@ -198,11 +187,6 @@ def found_in(store: ResourceStore, reference: str) -> int | None:
         if (number := store.find(spelt)) is not None:
             return number
     return None
-
-
-def most_met(met: Counter[ReleaseName]) -> ReleaseName:
-    """The release that most resources were found to be in; R5 if none showed one."""
-    return max(met, key=lambda release: met[release]) if met else "R5"
 
 
 class _Around(Resources):

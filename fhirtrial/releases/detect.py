@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.files import MappingFiles
-from fhirtrial.releases.release import COVERED, ReleaseName
+from fhirtrial.releases.release import COVERED, Release, ReleaseName
 from fhirtrial.resources import Resource
 
 _OFFICIAL = "http://hl7.org/fhir/5.0/StructureDefinition/"
@@ -60,6 +61,35 @@ def release_of_part(path: str, part: dict[str, Any]) -> ReleaseName | None:
 def release_of_all(resources: Iterable[Resource]) -> ReleaseName | None:
     """The release that the first resource with a mark was written for; None if none has one."""
     return next((found for each in resources if (found := release_of(each)) is not None), None)
+
+
+class Releases:
+    """
+    The release that each resource of a run is in: as given, else as the resource shows, else as most others do.
+
+    Raises UsageError if there is no release of the given name; MappingError where its table is wrong.
+    """
+
+    def __init__(self, given: str | None, *, mappings: str | None = None) -> None:
+        self._given = None if given is None else Release(given, mappings=mappings)
+        self._mappings = mappings
+        self._met: Counter[ReleaseName] = Counter()
+        self._made: dict[ReleaseName, Release] = {}
+
+    def meet(self, resource: Resource) -> None:
+        """Counts what a resource shows; all are met before the first is asked for."""
+        if self._given is None and (found := release_of(resource)) is not None:
+            self._met[found] += 1
+
+    def of(self, resource: Resource) -> Release:
+        """The release of a resource: R5 if neither it nor any other showed one."""
+        if self._given is not None:
+            return self._given
+        most: list[tuple[ReleaseName, int]] = self._met.most_common(1) or [("R5", 0)]
+        name = release_of(resource) or most[0][0]
+        if name not in self._made:
+            self._made[name] = Release(name, mappings=self._mappings)
+        return self._made[name]
 
 
 @cache

@@ -9,7 +9,7 @@ import orjson
 
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
-from fhirtrial.releases.block import Json, extension_of, with_extension
+from fhirtrial.releases.block import Json, with_extension
 from fhirtrial.releases.copies.entries import drop_mark, present, replaced
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
@@ -110,8 +110,3 @@ class StudyStatus:
 
 def _period(end: str) -> Any:
     return lambda entry: entry.get("period", {}).get(end)
-
-
-def is_marked(resource: Json, mark: str) -> bool:
-    """Whether the status of a resource is marked as inexact."""
-    return extension_of(resource.get("_status"), mark) is not None
