@@ -10,7 +10,6 @@ from hashlib import sha256
 import orjson
 
 from fhirtrial.identity import Identity, identity_of
-from fhirtrial.resources import Resource
 
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
 """A literal reference in JSON as orjson writes it; within a text the quotes would be escaped."""
@@ -43,11 +42,6 @@ class Item:
     def id(self) -> str:
         """The id in its body."""
         return self.reference.rpartition("/")[2]
-
-    def resource(self) -> Resource:
-        """The resource as a dict, made anew at each call."""
-        made: Resource = orjson.loads(self.text)
-        return made
 
 
 def item_of(text: bytes, *, study: str = "", place: str = "") -> Item:

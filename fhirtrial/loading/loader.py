@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import orjson
@@ -17,6 +18,7 @@ from fhirtrial.loading.decision import Decision, decide
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.pace import Pace
 from fhirtrial.loading.plan import by_level, chains, in_order
+from fhirtrial.loading.pruner import Pruner
 from fhirtrial.loading.state import State, Written
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import Held, Target
@@ -62,12 +64,17 @@ class Options:
 
 @dataclass(slots=True)
 class Wave:
-    """Studies that are compared and written together; ``shared`` are resources of theirs met for the first time."""
+    """
+    Studies that are compared and written together; ``shared`` are resources of theirs met for the first time.
+
+    ``failed`` says of resources, by reference, why they are not written; ``refused`` of studies, by their place.
+    """
 
     groups: list[Group] = field(default_factory=list)
     shared: list[Item] = field(default_factory=list)
     decisions: dict[str, Decision] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 class Loader:
@@ -106,6 +113,7 @@ class Loader:
         self.writer = Writer(target, state, self.pace, self.summary)
         self.seen = KeySet()
         self.lost: dict[str, str] = {}
+        self.pruner = Pruner(target, state, self.summary, self._say_of_study)
         self._lock = threading.Lock()
 
     def load(self, groups: Iterable[Group]) -> LoadSummary:
@@ -124,9 +132,15 @@ class Loader:
                 self._await(under_way)
                 under_way = writing.submit(self._carry_out, wave)
             self._await(under_way)
-        if not self.options.dry:
-            self.state.finish()
+        # Only now: what one study has no longer, another may have taken up.
+        self.pruner.prune(dry=self.options.dry)
         return self.summary
+
+    def refuse(self, issue: Issue) -> None:
+        """Counts what was noticed while reading, and hands it on; an error refuses a record."""
+        with self._lock:
+            self.summary.refused += issue.severity == "error"
+        self._note(issue)
 
     def _await(self, under_way: Future[None] | None) -> None:
         if under_way is not None:
@@ -155,14 +169,14 @@ class Loader:
             self._write(wave, [[item] for item in level])
         ready = [
             in_order([item for item in group.items if item.study and self._writes(wave, item)])
-            for group in wave.groups
-            if self._stands(wave, group)
+            for place, group in enumerate(wave.groups)
+            if self._stands(wave, place)
         ]
         self._write(wave, [group for group in ready if group])
         for item in wave.shared:
             self.summary.count(item.kind, self._outcome(wave, item, failed=False))
-        for group in wave.groups:
-            self._finish(wave, group)
+        for place in range(len(wave.groups)):
+            self._finish(wave, place)
 
     def _writes(self, wave: Wave, item: Item) -> bool:
         decision = wave.decisions.get(item.reference)
@@ -174,24 +188,25 @@ class Loader:
         open_: dict[str, tuple[Item, Written | None]] = {}
         for item in items:
             known = self.state.get(item.identity)
-            if known is not None and known.id and known.id != item.id:
-                self.writer.addresses[item.reference] = f"{item.kind}/{known.id}"
+            if known is not None and known.id:
+                self.writer.lives(item, known.id)
             if known is not None and known.digest == item.digest and not self.options.verify:
                 wave.decisions[item.reference] = Decision(action="unchanged")
             else:
                 open_[item.reference] = item, known
         if not self.options.verify:
             # A Provenance alone is no reason to write: it goes along with something that it speaks of.
-            for reference, (item, _) in list(open_.items()):
-                if item.kind == "Provenance" and not any(name in open_ for name in item.references):
+            for reference, (item, known) in list(open_.items()):
+                alone = known is not None and not any(name in open_ for name in item.references)
+                if item.kind == "Provenance" and alone:
                     wave.decisions[reference] = Decision(action="unchanged")
                     del open_[reference]
         found = self._find([item.identity for item, _ in open_.values()])
         # An identity that lives elsewhere changes what others refer to: so that is known first.
         for item, _ in open_.values():
             held = found.get(item.identity, ())
-            if len(held) == 1 and held[0].id != item.id:
-                self.writer.addresses[item.reference] = f"{item.kind}/{held[0].id}"
+            if len(held) < 2:
+                self.writer.lives(item, held[0].id if held else item.id)
         for last in (False, True):
             for reference, (item, known) in open_.items():
                 if (item.kind == "Provenance") == last:
@@ -210,13 +225,13 @@ class Loader:
             self.state.put({item.identity: Written(item.digest, decision.held.id, decision.held.version, created)})
         if self.shown is not None and decision.action in ("create", "update", "edited"):
             theirs = {} if decision.held is None else decision.held.resource
-            self.shown(item, decision, list(changes(resource, theirs, base=base)))
+            with self._lock:
+                self.shown(item, decision, list(changes(resource, theirs, base=base)))
         if decision.action == "edited":
             hint = "--force overwrites it"
             self._say("warning", "edited", f"{decision.why}: left as it is", item, hint=hint)
         elif decision.action == "ambiguous":
-            wave.failed[item.reference] = decision.why
-            self._say("error", "several-matches", decision.why, item, hint="fhirtrial duplicates lists all of them")
+            self._fail(wave, item, "several-matches", decision.why, hint="fhirtrial duplicates lists all of them")
         elif decision.why:
             self._say("information", "adopted", decision.why, item)
         return decision
@@ -231,12 +246,19 @@ class Loader:
             found |= answer
         return found
 
-    def _stands(self, wave: Wave, group: Group) -> bool:
+    def _fail(self, wave: Wave, item: Item, code: str, why: str, hint: str = "") -> None:
+        """What is not written; what several studies share is missing to those of later waves as well."""
+        wave.failed[item.reference] = why
+        if not item.study:
+            self.lost[item.reference] = why
+        self._say("error", code, why, item, hint=hint)
+
+    def _stands(self, wave: Wave, place: int) -> bool:
         """Whether a study can be written: nothing of it, and nothing that it refers to, has failed."""
-        for item in group.items:
+        for item in wave.groups[place].items:
             why = wave.failed.get(item.reference) or self.lost.get(item.reference)
             if why:
-                wave.failed[group.study] = f"{item.reference}: {why}"
+                wave.refused[place] = f"{item.reference}: {why}"
                 return False
         return True
 
@@ -244,75 +266,61 @@ class Loader:
         if self.options.dry:
             return
         planned = list(chains(groups, self.pace.limits))
-        done = self._map(lambda chain: self.writer.chain(chain, wave.decisions), planned)
-        for outcome in [each for outcomes in done for each in outcomes]:
-            self._settle(wave, self._again(wave, outcome) if outcome.changed else outcome)
+        again = partial(self._again, wave)
+        for outcomes in self._map(lambda chain: self.writer.chain(chain, wave.decisions, again), planned):
+            for outcome in outcomes:
+                self._settle(wave, outcome)
 
     def _again(self, wave: Wave, outcome: Outcome) -> Outcome:
         """What was changed on the target while we were deciding is looked at once more."""
         item = outcome.item
         known = self.state.get(item.identity)
         held = self.target.find([item.identity]).get(item.identity, [])
-        if len(held) == 1 and held[0].id != item.id:
-            self.writer.addresses[item.reference] = f"{item.kind}/{held[0].id}"
+        if len(held) < 2:
+            self.writer.lives(item, held[0].id if held else item.id)
         decision = self._decided(wave, item, known, held)
         wave.decisions[item.reference] = decision
         if not decision.writes:
-            return Outcome(item=item, why="" if decision.action == "unchanged" else decision.why)
+            return Outcome(item=item)  # why is said already
         return self.writer.bundle([self.writer.prepared(item, decision)])[0]
 
     def _settle(self, wave: Wave, outcome: Outcome) -> None:
         item, result = outcome.item, outcome.result
         if result is None:
-            if outcome.why and wave.decisions[item.reference].action != "edited":
-                wave.failed[item.reference] = outcome.why
-                self._say("error", "not-loaded", outcome.why, item)
-                if not item.study:
-                    self.lost[item.reference] = outcome.why
-        elif result.id != item.id:
-            self.writer.addresses[item.reference] = f"{item.kind}/{result.id}"
+            if outcome.why:
+                self._fail(wave, item, "not-loaded", outcome.why)
+        else:
+            self.writer.lives(item, result.id)
         if result is not None and result.outcome == "unchanged":
             wave.decisions[item.reference] = Decision(action="unchanged")
 
     # ------------------------------------------------------------ the end of a study
 
-    def _finish(self, wave: Wave, group: Group) -> None:
-        self.summary.studies += 1
-        failed = group.study in wave.failed or any(item.reference in wave.failed for item in group.items)
+    def _finish(self, wave: Wave, place: int) -> None:
+        group = wave.groups[place]
+        self.summary.studies += bool(group.study)
+        failed = place in wave.refused or any(item.reference in wave.failed for item in group.items)
         if failed:
-            self.summary.refused += 1
-            why = wave.failed.get(group.study)
-            if why:
-                self._say_of_study("error", "study-not-loaded", f"not loaded: {why}", group)
+            with self._lock:
+                self.summary.refused += 1
+            if group.study and place in wave.refused:
+                message = f"not loaded: {wave.refused[place]}"
+                self._say_of_study("error", "study-not-loaded", message, group.study, group.place)
         for item in group.items:
             if item.study:
                 self.summary.count(item.kind, self._outcome(wave, item, failed=failed))
-        if not failed and not self.options.dry:
-            self._used(group)
+        if group.study and not failed:
+            identities = [item.identity for item in group.items]
+            if self.options.prune:
+                self.pruner.gone(group.study, group.place, identities)
+            if not self.options.dry:
+                self.state.use(group.study, identities)
 
     def _outcome(self, wave: Wave, item: Item, *, failed: bool) -> str:
         decision = wave.decisions[item.reference]
         if item.reference in wave.failed or (failed and item.study and decision.writes):
             return "failed"
-        return {"create": "created", "update": "updated", "ambiguous": "failed"}.get(decision.action, decision.action)
-
-    def _used(self, group: Group) -> None:
-        """Remembers what a study consists of; what it has no longer is deleted, if that is wanted and was ours."""
-        gone = self.state.use(group.study, [item.identity for item in group.items])
-        if not gone or not self.options.prune:
-            return
-        self.state.drop(group.study, gone)
-        for identity in gone:
-            known = self.state.get(identity)
-            if known is None or not known.created or self.state.is_used(identity):
-                continue
-            if self.target.delete(identity.kind, known.id, known.version):
-                self.state.forget([identity])
-                self.summary.count(identity.kind, "deleted")
-            else:
-                self.state.use(group.study, [identity])
-                message = f"{identity.kind}/{known.id} is no longer in the record, and is kept: edited, or referred to"
-                self._say_of_study("warning", "not-pruned", message, group)
+        return {"create": "created", "update": "updated"}.get(decision.action, decision.action)
 
     # ------------------------------------------------------------ issues
 
@@ -329,8 +337,8 @@ class Loader:
             )
         )
 
-    def _say_of_study(self, severity: Severity, code: str, message: str, group: Group) -> None:
-        self._note(Issue(severity=severity, code=code, message=message, record=group.study, place=group.place))
+    def _say_of_study(self, severity: Severity, code: str, message: str, study: str, place: str) -> None:
+        self._note(Issue(severity=severity, code=code, message=message, record=study, place=place))
 
     def _note(self, issue: Issue) -> None:
         with self._lock:  # a wave is compared while another is written

@@ -76,9 +76,3 @@ def _cut(group: Sequence[Item], limits: Limits) -> Iterator[list[Item]]:
 def in_order(items: Iterable[Item]) -> list[Item]:
     """Items so that what is referred to comes before what refers to it."""
     return [item for level in by_level(items) for item in level]
-
-
-def halves(bundle: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-    """A bundle in two, in its order, so that the first half refers to nothing in the second."""
-    middle = (len(bundle) + 1) // 2
-    return list(bundle[:middle]), list(bundle[middle:])

@@ -72,6 +72,10 @@ def load_all(
     made = [holds_resources(source) for source in given]
     if any(made) and not all(made):
         raise UsageError("some sources are FHIR already, some a registry's records: load them one after the other")
+    if options.prune and any(made):
+        raise UsageError("pruning is for a registry's records: FHIR does not say what a record has no longer")
+    if options.prune and state is None:
+        raise UsageError("pruning needs a state (--state FILE): it knows what was made for a study")
     version = mapping_version(MappingFiles(Path(mappings) if mappings is not None else None))
     memory = State(state, server=target.address, release=target.release, mapping=version)
     try:
@@ -82,10 +86,9 @@ def load_all(
             progress(summary)
 
         loader = Loader(target, memory, options, noticed=noticed, shown=shown, progress=metered)
-        refuse = refusing(loader.summary, noticed)
         groups: Iterator[Group]
         if any(made):
-            groups = from_resources(given, release=target.release, noticed=refuse)
+            groups = from_resources(given, release=target.release, noticed=loader.refuse)
         else:
             groups = from_records(
                 given,
@@ -94,28 +97,16 @@ def load_all(
                 contacts=contacts,
                 input_format=input_format,
                 jobs=jobs,
-                noticed=refuse,
+                noticed=loader.refuse,
                 opened=meter.opened,
             )
         try:
             loader.load(groups)
         finally:  # a run that is stopped keeps what it has
-            if not options.dry:
-                target.close()
+            target.close()
     finally:
         memory.close()
     return loader.summary
-
-
-def refusing(summary: LoadSummary, noticed: Callable[[Issue], object]) -> Callable[[Issue], object]:
-    """Counts what was noticed while reading, and hands it on; an error refuses a record."""
-
-    def notice(issue: Issue) -> None:
-        summary.refused += issue.severity == "error"
-        summary.note(issue)
-        noticed(issue)
-
-    return notice
 
 
 def mapping_version(files: MappingFiles) -> str:

@@ -16,7 +16,7 @@ from fhirtrial.releases.release import RELEASES
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.courier import Resend
 from fhirtrial.server.entries import upsert_entry
-from fhirtrial.server.errors import Conflict, NotFound, Refused, ServerError, ServerFault, TooLarge
+from fhirtrial.server.errors import Conflict, NotFound, Refused, ServerError, ServerFault, TooLarge, Unreachable
 from fhirtrial.server.response import Written
 
 _ELSEWHERE = frozenset({"HAPI-2279"})
@@ -72,6 +72,11 @@ class ServerTarget:
         bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entry}
         try:
             answer = self.client.transaction(bundle, studies=[write.item.study for write in writes])
+        except Unreachable as error:
+            if not error.perhaps_done:
+                raise
+            # The answer is lost, not the server: what it has done is seen when it is looked at.
+            raise RefusedBundleError(str(error), changed=True) from error
         except TooLarge as error:
             raise RefusedBundleError(str(error), too_large=True) from error
         except Conflict as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,16 +132,23 @@ class State:
                 self._database.execute("DELETE FROM written WHERE kind = ? AND system = ? AND value = ?", identity)
                 self._database.execute("DELETE FROM used WHERE kind = ? AND system = ? AND value = ?", identity)
 
-    def use(self, study: str, identities: Iterable[Identity]) -> list[Identity]:
-        """Remembers what a study consists of now; what it had before and has no longer, sorted: see `drop`."""
-        now = set(identities)
-        rows = self._database.execute("SELECT kind, system, value FROM used WHERE study = ?", (study,))
-        before = {Identity(*row) for row in rows}
-        if now - before:
+    def use(self, study: str, identities: Iterable[Identity]) -> None:
+        """Remembers what a study consists of now, besides what it had before: see `gone` and `drop`."""
+        more = sorted(set(identities) - self._used(study))
+        if more:
             with self.transaction():
-                more = [(study, *identity) for identity in sorted(now - before)]
-                self._database.executemany("INSERT INTO used VALUES (?, ?, ?, ?)", more)
-        return sorted(before - now)
+                self._database.executemany(
+                    "INSERT INTO used VALUES (?, ?, ?, ?)", [(study, *identity) for identity in more]
+                )
+
+    def gone(self, study: str, identities: Iterable[Identity]) -> list[Identity]:
+        """What a study had, sorted, and does not consist of now."""
+        return sorted(self._used(study) - set(identities))
+
+    def _used(self, study: str) -> set[Identity]:
+        query = "SELECT kind, system, value FROM used WHERE study = ?"
+        with self._lock:
+            return {Identity(*row) for row in self._database.execute(query, (study,))}
 
     def drop(self, study: str, identities: Iterable[Identity]) -> None:
         """Remembers that a study has these no longer."""
@@ -150,20 +156,11 @@ class State:
             query = "DELETE FROM used WHERE study = ? AND kind = ? AND system = ? AND value = ?"
             self._database.executemany(query, [(study, *identity) for identity in identities])
 
-    def is_used(self, identity: Identity) -> bool:
-        """Whether any study has it."""
-        query = "SELECT 1 FROM used WHERE kind = ? AND system = ? AND value = ? LIMIT 1"
-        return self._database.execute(query, identity).fetchone() is not None
-
-    def finished(self) -> float | None:
-        """When the last whole run ended, in seconds since 1970; None if none has."""
-        row = self._database.execute("SELECT value FROM about WHERE name = 'finished'").fetchone()
-        return None if row is None else float(row[0])
-
-    def finish(self, now: float | None = None) -> None:
-        """Remembers that a whole run ended."""
-        moment = repr(time.time() if now is None else now)
-        self._database.execute("INSERT OR REPLACE INTO about VALUES ('finished', ?)", (moment,))
+    def users(self, identity: Identity) -> list[str]:
+        """The studies that have it, or had it and nobody has dropped it."""
+        query = "SELECT study FROM used WHERE kind = ? AND system = ? AND value = ?"
+        with self._lock:
+            return [study for (study,) in self._database.execute(query, identity)]
 
     def close(self) -> None:
         """Closes the file."""

@@ -17,7 +17,11 @@ from fhirtrial.loading.target import RefusedBundleError, Result, Target, Write
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of an item: ``result``, or why it could not be written; ``changed``: it is to be decided again."""
+    """
+    What became of an item: ``result``, or why it could not be written; ``changed``: it is to be decided again.
+
+    Neither: after all, there was nothing to write.
+    """
 
     item: Item
     result: Result | None = None
@@ -49,6 +53,13 @@ class Writer:
         self._clock = clock
         self._lock = threading.Lock()
 
+    def lives(self, item: Item, id: str) -> None:
+        """Takes note of the id under which an item is on the target."""
+        if id == item.id:
+            self.addresses.pop(item.reference, None)
+        else:
+            self.addresses[item.reference] = f"{item.kind}/{id}"
+
     def text(self, item: Item) -> bytes:
         """An item's text with the references of the target."""
         if not self.addresses:
@@ -65,8 +76,17 @@ class Writer:
             text = with_id(text, held.id)
         return Write(item=item, way="update", text=text, id=held.id, version=held.version)
 
-    def chain(self, bundles: Sequence[Sequence[Item]], decisions: Mapping[str, Decision]) -> list[Outcome]:
-        """What became of a chain of bundles, written one after the other."""
+    def chain(
+        self,
+        bundles: Sequence[Sequence[Item]],
+        decisions: Mapping[str, Decision],
+        again: Callable[[Outcome], Outcome],
+    ) -> list[Outcome]:
+        """
+        What became of a chain of bundles, written one after the other.
+
+        ``again`` decides and writes once more what was changed meanwhile: before anything that refers to it is written.
+        """
         outcomes: list[Outcome] = []
         failed: set[str] = set()
         for bundle in bundles:
@@ -79,9 +99,10 @@ class Writer:
                     outcomes.append(Outcome(item=item, why=f"it refers to {lost}, which could not be written"))
                     failed.add(item.reference)
             for outcome in self.bundle([self.prepared(item, decisions[item.reference]) for item in ready]):
-                outcomes.append(outcome)
-                if outcome.result is None:
-                    failed.add(outcome.item.reference)
+                settled = again(outcome) if outcome.changed else outcome
+                outcomes.append(settled)
+                if settled.why:
+                    failed.add(settled.item.reference)
         return outcomes
 
     def bundle(self, writes: Sequence[Write]) -> list[Outcome]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -220,11 +220,6 @@ def encoded(parameters: Parameters) -> str:
         values = [value] if isinstance(value, str) else value
         pairs += [(name, each) for each in values]
     return urlencode(pairs, quote_via=quote, safe=":/,*$")
-
-
-def labelled(request: Request, study: str) -> Request:
-    """The request with the name of the study that it is about."""
-    return replace(request, study=study)
 
 
 def _type(kind: Any) -> str:
