@@ -251,7 +251,7 @@ def renumbered(count: int) -> list[Json]:
 
 def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path) -> None:
     """Killed at any moment and started again, a load ends as an undisturbed one: nothing twice, nothing lost."""
-    source, state = written(tmp_path, renumbered(40 if LONG else 10)), tmp_path / "state"
+    source, state = written(tmp_path, renumbered(40 if LONG else 20)), tmp_path / "state"
     command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", hapi.base_url, "--state", str(state)]
     chance, kills, caught = random.Random(7), 20 if LONG else 6, 0
     for _ in range(kills):

@@ -218,3 +218,86 @@ def test_a_wrong_table_is_wrong_use(tmp_path: Path) -> None:
 def test_r5_is_the_default() -> None:
     """`--to R5` is what is made without the option, byte for byte."""
     assert converted(STUDIES, to="R5") == converted(STUDIES)
+
+
+def released(*resources: Json, to: str = "R5", **options: Any) -> tuple[list[Json], list[str]]:
+    """What a run makes of resources, and what it says."""
+    out, said = BytesIO(), []
+    release_all([heap(*resources)], out, to=to, noticed=lambda issue: said.append(str(issue)), **options)
+    return [orjson.loads(line) for line in out.getvalue().splitlines()], said
+
+
+def test_a_circle_of_references_is_followed_once() -> None:
+    """A study whose contact refers back to it goes up from the disk as from memory."""
+    study_ = {"resourceType": "ResearchStudy", "id": "s", "status": "completed", "contact": [{"name": "A"}]}
+    party = {"party": {"reference": "ResearchStudy/s"}, "role": {"text": "x"}}
+    circle = orjson.loads(orjson.dumps(study_))
+    circle["extension"] = [
+        {
+            "url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-ResearchStudy.associatedParty",
+            "extension": [
+                {"url": "party", "valueReference": party["party"]},
+                {
+                    "url": "role",
+                    "valueCodeableConcept": {
+                        "coding": [
+                            {"system": "http://hl7.org/fhir/research-study-party-role", "code": "general-contact"}
+                        ]
+                    },
+                },
+            ],
+        }
+    ]
+    held, said = released(circle)
+    assert held[0]["associatedParty"]
+    assert released(circle, memory=0) == (held, said)
+
+
+def test_what_is_noticed_of_a_resource_is_said_once() -> None:
+    """What is said of a study is said at the study, however many subjects refer to it."""
+    study_ = {"resourceType": "ResearchStudy", "id": "s", "status": "completed", "enrollment": [{"display": "A"}] * 2}
+    subject = {"resourceType": "ResearchSubject", "status": "on-study", "study": {"reference": "ResearchStudy/s"}}
+    alone = released(study_)[1]
+    subjects = [{**subject, "id": f"p{number}", "individual": {"reference": "Patient/p"}} for number in range(3)]
+    together = released(study_, *subjects)[1]
+    assert alone
+    assert [said for said in together if "ResearchStudy/s" in said] == alone
+
+
+def test_a_release_that_is_guessed_is_said() -> None:
+    """Where nothing shows a release and it matters, a run says what it took it for; where it is given, it does not."""
+    plain = {"resourceType": "ResearchStudy", "id": "s", "status": "active", "title": "A"}
+    made, said = released(plain)
+    assert made == [plain]
+    guessed = "nothing shows whether it is R4 or R5, which differ here: taken as R5 (--from says which it is)"
+    assert said == [f"warning: <bytes>:1: ResearchStudy/s: {guessed} [release-not-shown]"]
+    assert released(plain, source_release="R5") == ([plain], [])
+    made, said = released(plain, source_release="R4")
+    assert made != [plain]
+    assert not [each for each in said if "release-not-shown" in each]
+    assert released({"resourceType": "Location", "id": "l", "name": "A"})[1] == []
+
+
+def test_r4_is_r4b_as_it_is() -> None:
+    """R4B takes R4's resources as they are: nothing is left out on a way around by R5."""
+    study_ = {"resourceType": "ResearchStudy", "id": "s", "status": "completed", "enrollment": [{"display": "A"}] * 2}
+    for to in ("R4", "R4B"):
+        assert released(study_, to=to, source_release="R4") == ([study_], [])
+
+
+def test_an_extension_with_another_value_is_not_lost_in_silence() -> None:
+    """HL7's extension, or a part of it, that holds no value of its type is said to be left out."""
+    url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ResearchStudy."
+    wrong = {
+        "resourceType": "ResearchStudy",
+        "id": "s",
+        "status": "completed",
+        "extension": [
+            {"url": f"{url}date", "valueString": "today"},
+            {"url": f"{url}associatedParty", "extension": [{"url": "role", "valueString": "x"}]},
+        ],
+    }
+    assert [said for said in released(wrong)[1] if "not-carried" in said] == [
+        f"warning: <bytes>:1: ResearchStudy/s.{path}: the extension for it has no {member}: left out [not-carried]"
+        for path, member in (("date", "valueDateTime"), ("role", "valueCodeableConcept"))
+    ]

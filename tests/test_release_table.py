@@ -78,6 +78,11 @@ CASES: dict[str, tuple[str, str, int | None, str]] = {
         "Provenance.entity.role: the other release has no code derivative"),
     "system without an address": ("{to: http://terminology.hl7.org/CodeSystem/research-study-phase}", "{only: [a]}",
         0, "hl7:research-study-phase needs `to`"),
+    "codes that are no list": ("{to: http://terminology.hl7.org/CodeSystem/research-study-phase}",
+        "{to: http://terminology.hl7.org/CodeSystem/research-study-phase, only: a}",
+        0, "hl7:research-study-phase: `only` is a list of codes, not 'a'"),
+    "option that a rule has not": ("{rule: actual}", "{rule: actual, roles: [a]}", 0,
+        "actual does not know `roles`; known: nothing"),
     "no types": ("types:\n", "nearest:\n", 0, "'nearest' stands twice in one object, first in line 41"),
 }  # fmt: skip
 

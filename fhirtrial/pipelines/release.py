@@ -14,13 +14,19 @@ from fhirtrial.pipelines.restore import found_in
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers.fhir import ResourceSource, read_resources
 from fhirtrial.releases.detect import Releases
-from fhirtrial.releases.release import COVERED, Release
+from fhirtrial.releases.release import COVERED, Release, name_of
 from fhirtrial.releases.view import Raiser
 from fhirtrial.resources import Resource
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
 _ALL = "all"
 _EVERY = 64
+_GUESSED = Issue(
+    severity="warning",
+    code="release-not-shown",
+    message="nothing shows whether it is R4 or R5, which differ here: taken as R5",
+    hint="--from says which it is",
+)
 
 
 def release_all(
@@ -118,21 +124,33 @@ class _Run:
     def changed(self, number: int) -> Resource | None:
         """The resource of a number in the release that is wanted, or None if its servers would refuse it."""
         resource = self.store.get(number)
-        raiser = Raiser(self.releases.of(resource), self._find, check=self.check)
-        place = self.store.place(number)
+        release, place = self.releases.of(resource), self.store.place(number)
+        if self.releases.guesses(resource):
+            self.note(replace(_GUESSED, path=name_of(resource), place=place))
+        if release.is_part_of(self.to):
+            return resource
+        held = {number: resource}
+
+        def find(reference: str) -> Resource | None:
+            found = found_in(self.store, reference)
+            if found is None:
+                return None
+            # Each once, always the same object: what refers to itself in a circle is known by that.
+            if found not in held:
+                held[found] = self.store.get(found)
+            return held[found]
+
+        raiser = Raiser(release, find, check=self.check)
         try:
             made = self.to.down(raiser(resource), find=raiser.find, check=self.check)
         except InputError as error:
             self.refuse(replace(error.issue, place=place))
             return None
-        issues = [*raiser.issues, *made.issues]
+        # What was noticed of those that it refers to is said in their turn.
+        issues = [*raiser.said_of(resource), *made.issues]
         for issue in issues:
             self.note(replace(issue, place=place))
         if any(issue.severity == "error" for issue in issues):
             self.summary.refused += 1
             return None
         return made.resource
-
-    def _find(self, reference: str) -> Resource | None:
-        number = found_in(self.store, reference)
-        return None if number is None else self.store.get(number)

@@ -133,11 +133,15 @@ class Compiler:
         elif row.call:
             self.called(block, first, row, other_type)
         elif row.split:
+            if len(row.split) != 2:
+                raise self.error(row, "split: names two elements, that of the concept and that of the reference")
             codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
         elif row.plain:
             members = {each.name: (value_name(each.type), *self.inner(each.type, each.type)) for each in forms}
-            plain = next(each.name for each in forms if each.type == row.plain)
-            native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), plain, row.extension)
+            types = {each.type: each.name for each in forms}
+            if row.plain not in types:
+                raise self.error(row, f"plain: {general} is no {row.plain}; {nearest(row.plain, types) or [*types]}")
+            native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), types[row.plain], row.extension)
         elif row.beside:
             self.beside(block, first, row, other_type)
         elif row.nearest is not None:
@@ -164,8 +168,7 @@ class Compiler:
         if target is None and form.choice and row.extension:
             self.extension(block, form, row)
         elif target is None:
-            missing = f"the other release has no {other_type}.{to}: {form.path} needs a row"
-            raise self.error(row, missing, block)
+            raise self.error(row, f"the other release has no {other_type}.{to}: {form.path} needs a row")
         else:
             self.native(block, form, target, row)
 
@@ -174,10 +177,10 @@ class Compiler:
         where = f"{form.path} ({form.name})" if form.choice else form.path
         as_list, one = target.many and not form.many, row.one
         if form.many and not target.many and not one:
-            raise self.error(row, f"{where} is a list; the other release takes one", block)
+            raise self.error(row, f"{where} is a list; the other release takes one")
         if form.codes and target.codes and form.codes - target.codes:
             more = ", ".join(sorted(form.codes - target.codes))
-            raise self.error(row, f"{where}: the other release has no code {more}", block)
+            raise self.error(row, f"{where}: the other release has no code {more}")
         steps: tuple[Step | None, Step | None] = (None, None)
         if form.type == "Reference":
             allowed = frozenset(target.targets)
@@ -189,7 +192,7 @@ class Compiler:
         elif form.type == target.type or row.inside or (self.is_part(form.type) and self.is_part(target.type)):
             steps = self.inner(form.type, target.type, row.inside)
         else:
-            raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}", block)
+            raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}")
         if row.codes and self.table.systems:
             steps = self.with_codes(form.type, steps)
         if target.name != form.name or as_list or one or steps != (None, None):
@@ -277,7 +280,7 @@ class Compiler:
         assert isinstance(value, Value)
         assert target is not None
         self.cross.check(row, element, value)
-        extension_rows.add_first(block, element.name, row.extension, value, (value.down, value.up))
+        extension_rows.add_first(block, element.name, row.extension, value)
 
     def beside(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A code that stands in an extension on the element."""
@@ -304,7 +307,6 @@ class Compiler:
     def codeable_reference(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A CodeableReference: what the other release has instead follows from its definition."""
         url = f"{self.table.official}{element.path}"
-        target = self.other.element(other_type, row.native)
         name = row.to or element.name
         target = self.other.element(other_type, name)
         choice = self.other.element(other_type, f"{name}Reference")
@@ -317,9 +319,7 @@ class Compiler:
             native = "concept" if target.type == "CodeableConcept" else "reference"
             codeable_reference.add_one_part(block, element.name, name, url, native)
         else:
-            raise self.error(
-                row, f"{element.path}: the other release has neither a concept nor a reference {name}", block
-            )
+            raise self.error(row, f"{element.path}: the other release has neither a concept nor a reference {name}")
 
     def called(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A pair of functions."""
@@ -394,7 +394,7 @@ class Compiler:
                 raise MappingError(f"the other release requires {needed.path}: it needs a copy", file=self.table.file)
             block.copies.append(Needed(block.path, needed.name, self.table.file))
 
-    def error(self, row: Row, message: str, block: Block | None = None) -> MappingError:  # noqa: ARG002
+    def error(self, row: Row, message: str) -> MappingError:
         """A MappingError at a row, or for the whole table where the row is missing."""
         file, _, line = row.line.rpartition(":")
         return MappingError(message, file=file or self.table.file, line=int(line) if line else None)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from fhirtrial.definitions import Definitions
+from fhirtrial.errors import InputError
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.release import COVERED, Release, ReleaseName
 from fhirtrial.resources import Resource
@@ -87,6 +88,18 @@ class Releases:
             return self._given
         most: list[tuple[ReleaseName, int]] = self._met.most_common(1) or [("R5", 0)]
         name = release_of(resource) or most[0][0]
+        return self._release(name)
+
+    def guesses(self, resource: Resource) -> bool:
+        """Whether nothing at all shows the release of a resource, and R4 would say something else by it than R5."""
+        if self._given is not None or self._met or resource.get("resourceType") not in COVERED:
+            return False
+        try:
+            return self._release("R4").up(resource).resource != resource
+        except InputError:
+            return False  # it is refused anyway
+
+    def _release(self, name: ReleaseName) -> Release:
         if name not in self._made:
             self._made[name] = Release(name, mappings=self._mappings)
         return self._made[name]

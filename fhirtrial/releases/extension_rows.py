@@ -64,6 +64,8 @@ def add_value(block: Block, name: str, url: str, value: Value) -> None:
                 out[name] = found
         if beside in extension:
             out[below] = extension[beside]
+        elif member not in extension:
+            not_held(run, f"{block.path}.{name}", member)
 
     block.down_rows[name] = down_many if value.many else down
     if not value.many:
@@ -159,6 +161,11 @@ def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run]
     return take_apart
 
 
+def not_held(run: Run, path: str, member: str) -> None:
+    """Says of an extension that it has not the member which its definition gives it."""
+    run.say("warning", "not-carried", f"the extension for it has no {member}: left out", path)
+
+
 def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:
     """The object that extensions stand for; what is no part of it stays an extension."""
     out: Json = {"id": extension["id"]} if "id" in extension else {}
@@ -176,6 +183,8 @@ def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:
             if f"_{part.member}" in each:
                 out[f"_{name}"] = each[f"_{part.member}"]
             if part.member not in each:
+                if f"_{part.member}" not in each:
+                    not_held(run, f"{block.path}.{name}", part.member)
                 continue
             value = each[part.member] if part.up is None else part.up(each[part.member], run)
         if part.many:
@@ -187,22 +196,24 @@ def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:
     return out
 
 
-def add_first(block: Block, name: str, url: str, value: Value, inner: tuple[Step | None, Step | None]) -> None:
+def add_first(block: Block, name: str, url: str, value: Value) -> None:
     """A list of which the other release takes one: that is native, the others are extensions."""
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        out[name] = given[0] if inner[0] is None else inner[0](given[0], run)
+        out[name] = given[0] if value.down is None else value.down(given[0], run)
         extensions.extend(
             {"url": url, value.member: each if value.down is None else value.down(each, run)} for each in given[1:]
         )
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
-        out.setdefault(name, []).insert(0, given if inner[1] is None else inner[1](given, run))
+        out.setdefault(name, []).insert(0, given if value.up is None else value.up(given, run))
 
     def up_other(extension: Json, out: Json, run: Run) -> None:
         if value.member in extension:
             found = extension[value.member]
             out.setdefault(name, []).append(found if value.up is None else value.up(found, run))
+        else:
+            not_held(run, f"{block.path}.{name}", value.member)
 
     block.down_rows[name] = down
     block.up_rows[name] = up

@@ -103,6 +103,10 @@ class Release:
         """Whether the release is another than R5."""
         return self._compiled is not None
 
+    def is_part_of(self, other: Release) -> bool:
+        """Whether a resource of this release is one of the other as it is: R4B takes all that R4 does."""
+        return self.name == other.name or (self.name == "R4" and other.name == "R4B")
+
     def passes(self, resource_type: str, words: frozenset[str]) -> bool:
         """Whether an R5 resource that holds no members and code systems but these is sure to be the same here."""
         if self._compiled is None:
@@ -146,7 +150,7 @@ class Release:
         """
         if self._compiled is None:
             return Released(resource, ())
-        run = Run(find, _name(resource))
+        run = Run(find, name_of(resource))
         with _fhir_shaped(run.name):
             made = self._step(resource, run, down=True)
             if text is None or not self._compiled.values.passes(text):
@@ -173,7 +177,7 @@ class Release:
         """
         if self._compiled is None:
             return Released(resource, ())
-        run = Run(find, _name(resource))
+        run = Run(find, name_of(resource))
         with _fhir_shaped(run.name):
             plain, patches = self._compiled.patches.taken_off(resource)
             made = self._step(plain, run, down=False)
@@ -216,7 +220,7 @@ def _fhir_shaped(name: str) -> Iterator[None]:
         raise InputError(Issue(severity="error", code="not-fhir-shaped", message=message, path=name)) from error
 
 
-def _name(resource: Resource) -> str:
+def name_of(resource: Resource) -> str:
     """How a resource is called in issues."""
     kind, identity = resource.get("resourceType"), resource.get("id")
     return f"{kind}/{identity}" if identity else str(kind)

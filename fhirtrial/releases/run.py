@@ -44,7 +44,7 @@ class Run:
         self.issues: list[Issue] = []
         self.contained: dict[str, Resource] = {}
 
-    def say(self, severity: Severity, code: str, message: str, path: str, line: str = "", hint: str = "") -> None:
+    def say(self, severity: Severity, code: str, message: str, path: str, line: str = "") -> None:
         """
         Notes a finding; ``line`` is the table's.
 
@@ -53,7 +53,7 @@ class Run:
         kind, dot, rest = path.partition(".")
         inside = kind != self.name.partition("/")[0]
         place = path if not self.name else f"{self.name}: {path}" if inside else f"{self.name}{dot}{rest}"
-        issue = Issue(severity=severity, code=code, message=message, path=place, mapping=line, hint=hint)
+        issue = Issue(severity=severity, code=code, message=message, path=place, mapping=line)
         self.issues.append(issue)
 
     def codings(self, concept: Any) -> Sequence[dict[str, Any]]:

@@ -85,12 +85,6 @@ class Systems:
             value = made
         return self.coding(value) if isinstance(value.get("system"), str) else value
 
-    def concepts(self, value: Any) -> Any:
-        """A CodeableConcept or a list of them."""
-        if isinstance(value, list):
-            return [self.concept(each) for each in value]
-        return self.concept(value)
-
 
 def both_ways(rows: Mapping[str, tuple[str, frozenset[str] | None]]) -> tuple[Systems, Systems]:
     """The systems of a table (address, other address, the codes alone that change), down and up."""

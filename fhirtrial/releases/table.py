@@ -154,10 +154,11 @@ class _Reader:
             if "to" not in said:
                 raise MappingError(f"{address} needs `to`", file=self.file, line=line)
             only = plain(said["only"][1]) if "only" in said else None
-            found[expand(address, self.prefixes)] = (
-                expand(str(plain(said["to"][1])), self.prefixes),
-                None if only is None else frozenset(map(str, only)) if isinstance(only, list) else frozenset(),
-            )
+            if only is not None and not (isinstance(only, list) and only):
+                message = f"{address}: `only` is a list of codes, not {only!r}"
+                raise MappingError(message, file=self.file, line=said["only"][0])
+            to = expand(str(plain(said["to"][1])), self.prefixes)
+            found[expand(address, self.prefixes)] = (to, None if only is None else frozenset(map(str, only)))
         return found
 
     def rows(self, type_name: str, node: yaml.Node) -> dict[str, Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from fhirtrial.errors import InputError
@@ -24,6 +24,7 @@ class Raiser:
         self.issues: list[Issue] = []
         self._find = find
         self._made: dict[int, tuple[Resource, Resource]] = {}
+        self._said: dict[int, Sequence[Issue]] = {}
 
     def __call__(self, resource: Resource) -> Resource:
         """A resource in R5, always the same object for the same resource."""
@@ -35,8 +36,13 @@ class Raiser:
                 del self._made[id(resource)]
                 raise
             self.issues += made.issues
+            self._said[id(resource)] = made.issues
             self._made[id(resource)] = (resource, made.resource)
         return self._made[id(resource)][1]
+
+    def said_of(self, resource: Resource) -> Sequence[Issue]:
+        """What was noticed when R5 was made of this very resource, not of what it refers to."""
+        return self._said.get(id(resource), ())
 
     def find(self, reference: str) -> Resource | None:
         """The resource that a reference means, in R5."""

@@ -8,7 +8,7 @@ native element wins, and an issue names both values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
@@ -36,10 +36,27 @@ RULES: dict[str, Callable[[CopyRow, Table, MappingFiles], Copying]] = {
 }
 
 
+OPTIONS: dict[str, tuple[str, ...]] = {"contact": ("roles", "own"), "party": ("roles", "prefer")}
+"""What a line says beside its rule; the first is needed."""
+
+
 def copy_rule(row: CopyRow, table: Table, files: MappingFiles) -> Copying:
-    """The rule that a line of the table names. Raises MappingError if there is none."""
+    """The rule that a line of the table names. Raises MappingError if there is none, or if it needs to know other."""
     if row.rule not in RULES:
-        hint = nearest(row.rule, RULES) or f"known: {', '.join(RULES)}"
-        file, _, line = row.line.rpartition(":")
-        raise MappingError(f"no rule is called {row.rule!r}; {hint}", file=file, line=int(line))
+        raise _wrong(row, f"no rule is called {row.rule!r}; {nearest(row.rule, RULES) or _known(RULES)}")
+    options = OPTIONS.get(row.rule, ())
+    for name in row.options:
+        if name not in options:
+            raise _wrong(row, f"{row.rule} does not know `{name}`; {nearest(name, options) or _known(options)}")
+    if options and not isinstance(row.options.get(options[0]), list | tuple):
+        raise _wrong(row, f"{row.rule} needs `{options[0]}`, a list")
     return RULES[row.rule](row, table, files)
+
+
+def _known(names: Iterable[str]) -> str:
+    return f"known: {', '.join(names) or 'nothing'}"
+
+
+def _wrong(row: CopyRow, message: str) -> MappingError:
+    file, _, line = row.line.rpartition(":")
+    return MappingError(message, file=file, line=int(line))
