@@ -80,7 +80,7 @@ class Jobs(Generic[Chunk, Result]):
         done: Future[Result] = Future()
         try:
             done.set_result(self._work(chunk))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (it is raised later, as that of another process would be)
             done.set_exception(error)
         return done
 
