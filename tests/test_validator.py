@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fhirtrial.publish.publication import definitions_for
-from tests.validator import build, controls, definitions
+from tests.maven import need
+from tests.validator import controls, definitions
 from tests.validator.finding import Finding
 from tests.validator.further_rules import dangling, further
 from tests.validator.good import GOOD
 from tests.validator.judgement import judge, lacking, validator
 from tests.validator.sample import RELEASES, SAMPLE, resources, sample
-from tests.validator.validator import Validator
+from tests.validator.validator import PROGRAM, Validator
 from tests.validator.warnings import Harmless, harmless, sift
 
 from .records import golden, shared
-
-REQUIRED = "FHIRTRIAL_REQUIRE_JAVA"
-"""The environment variable that CI sets: what is lacking is an error then, instead of a reason to skip."""
-
-
-def need(reason: str) -> None:
-    """Skips a test for a reason, where there is one; where the validator must run, the test fails."""
-    if reason and os.environ.get(REQUIRED):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_nothing_is_wrong_in_a_release(release: str) -> None:
@@ -47,7 +34,7 @@ def test_nothing_is_wrong_in_a_release(release: str) -> None:
 
 def test_a_package_for_another_release_is_refused(tmp_path: Path) -> None:
     """Our package loads as any FHIR package does: by what it says of itself."""
-    need(build.lacking())
+    need(PROGRAM.lacking())
     package = tmp_path / "package.tgz"
     package.write_bytes(definitions_for("R4").package())
     with pytest.raises(RuntimeError, match=r"is for FHIR 4\.0\.1, not 5\.0\.0"):
@@ -56,7 +43,7 @@ def test_a_package_for_another_release_is_refused(tmp_path: Path) -> None:
 
 def test_an_element_that_no_definition_has_is_refused(tmp_path: Path) -> None:
     """A package is parsed strictly: a misspelt element would be dropped in silence otherwise."""
-    need(build.lacking())
+    need(PROGRAM.lacking())
     folder = tmp_path / "package"
     folder.mkdir()
     (folder / "package.json").write_text('{"name": "x", "version": "1", "fhirVersions": ["5.0.0"]}')
@@ -116,15 +103,3 @@ def test_a_reference_to_nothing_is_found_in_extensions_too() -> None:
     study = {"resourceType": "ResearchStudy", "extension": [{"url": "urn:x:y", "extension": [party]}]}
     assert [each.rule for each in dangling({"ResearchStudy/1": study})] == ["dangling"]
     assert list(dangling({"ResearchStudy/1": study, "Organization/1": {}})) == []
-
-
-def test_without_java_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without Java or Maven skips these tests and says why; where they are required, they fail."""
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == "mvn" else name)
-    assert build.lacking() == "the independent validator needs Java 17 and Maven: there is no mvn"
-    monkeypatch.delenv(REQUIRED, raising=False)
-    with pytest.raises(pytest.skip.Exception, match="there is no mvn"):
-        need(build.lacking())
-    monkeypatch.setenv(REQUIRED, "1")
-    with pytest.raises(pytest.fail.Exception, match="there is no mvn"):
-        need(build.lacking())

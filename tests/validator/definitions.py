@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 
 from fhirtrial.publish.publication import definitions_for
+from tests.maven import classpath
 from tests.records import SHARED
 
-from .build import classpath
 from .stand_ins import stand_ins
+from .validator import PROGRAM
 
 HL7 = SHARED.parents[2] / "fhir"
 """HL7's definitions that no release contains: its extension pack, its terminology, its cross-version extensions."""
@@ -31,7 +32,7 @@ def of_hl7(release: str, folder: Path) -> list[Path]:
     found = [HL7 / "extensions", HL7 / "tho"]
     if release != "R5":
         extensions = HL7 / "xver-r5.r4"
-        found += [extensions, _written(stand_ins(extensions, release, classpath()), folder / "stand-ins")]
+        found += [extensions, _written(stand_ins(extensions, release, classpath(PROGRAM.built())), folder / "stand-ins")]
     return found
 
 

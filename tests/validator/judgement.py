@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import build, definitions
+from . import definitions
 from .further_rules import dangling
-from .validator import Validator
+from .validator import PROGRAM, Validator
 from .warnings import Harmless, sift
 
 
@@ -33,7 +33,7 @@ class Judgement:
 
 def lacking(release: str) -> str:
     """Why a release cannot be judged here; empty if it can."""
-    return build.lacking() or definitions.lacking(release)
+    return PROGRAM.lacking() or definitions.lacking(release)
 
 
 @contextmanager
