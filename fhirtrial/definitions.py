@@ -115,6 +115,16 @@ class Definitions:
             self._build(type_name)
         return self._elements[type_name]
 
+    def extension_types(self) -> frozenset[str]:
+        """
+        The types that the value of an extension may have.
+
+        >>> types = Definitions.load(MappingFiles()).extension_types()
+        >>> "CodeableReference" in types, "Narrative" in types
+        (True, False)
+        """
+        return frozenset(element.type for element in self.elements("Extension").values() if element.choice)
+
     def required(self, type_name: str) -> tuple[Element, ...]:
         """
         The elements that must be there; a choice stands once, under its general name, with all its types in one text.

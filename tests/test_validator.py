@@ -20,6 +20,7 @@ from tests.validator.warnings import Harmless, harmless, sift
 
 from .records import golden, shared
 
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_nothing_is_wrong_in_a_release(release: str) -> None:
     """

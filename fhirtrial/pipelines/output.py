@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -65,7 +65,7 @@ def open_output(target: Target, *, kinds: Iterable[str] = ()) -> Output:
     path = Path(target)
     if path.is_dir() or os.fspath(target).endswith(("/", os.sep)):
         return Folder(path, kinds)
-    return File(path)
+    return _file(path)
 
 
 class Nothing:
@@ -121,11 +121,15 @@ class OpenFile:
 
 
 class File:
-    """A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to."""
+    """
+    A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to.
+
+    ``gzipped``: packed with gzip.
+    """
 
     by_kind = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, gzipped: bool = False) -> None:
         # A symbolic link stays one: what it points at is replaced.
         self.path = path.resolve()
         special = self.path.exists() and not self.path.is_file()
@@ -135,7 +139,7 @@ class File:
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
         self._packed: BinaryIO | None = None
-        if path.suffix == ".gz":
+        if gzipped:
             # No name and no time in the header: the same records make the same bytes.
             packed = gzip.GzipFile("", "wb", 6, fileobj=self._file, mtime=0)
             self._packed = cast("BinaryIO", packed)
@@ -179,10 +183,7 @@ class Folder:
         self.path = path
         self._kinds = frozenset(kinds)
         self._files: dict[str, File] = {}
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{path}: no such folder can be made: {error.strerror or error}") from error
+        _make_folder(path)
 
     def _path(self, kind: str) -> Path:
         return self.path / f"{kind}.ndjson"
@@ -195,7 +196,7 @@ class Folder:
         """Takes lines into the file of their type."""
         file = self._files.get(kind)
         if file is None:
-            file = self._files[kind] = File(self._path(kind))
+            file = self._files[kind] = _file(self._path(kind))
         file.write_lines(kind, lines)
 
     def finish(self) -> None:
@@ -209,3 +210,33 @@ class Folder:
         """Deletes what was written."""
         for file in self._files.values():
             file.discard()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a whole file, as it is. Raises UsageError if it cannot; what was there before stays then."""
+    file = File(path)
+    try:
+        file.write_lines("", data)
+        file.finish()
+    except OSError as error:
+        file.discard()
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes each file into a folder, which is made if need be; others in it stay. Raises UsageError if it cannot."""
+    _make_folder(folder)
+    for name, data in files.items():
+        write_file(folder / name, data)
+
+
+def _file(path: Path) -> File:
+    """A file of lines, which its name may want packed."""
+    return File(path, gzipped=path.suffix == ".gz")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: no such folder can be made: {error.strerror or error}") from error

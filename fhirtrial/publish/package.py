@@ -59,7 +59,7 @@ def packed(files: Mapping[str, bytes], manifest: Json) -> bytes:
     index = {"index-version": INDEX_VERSION, "files": list(_entries(files))}
     plain, result = io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, text in {"package.json": _json(manifest), ".index.json": _json(index), **files}.items():
+        for name, text in {"package.json": pretty(manifest), ".index.json": pretty(index), **files}.items():
             # As it is made, a member has no owner, the beginning of time, and is readable by everyone.
             member = tarfile.TarInfo(f"package/{name}")
             member.size = len(text)
@@ -77,5 +77,6 @@ def _entries(files: Mapping[str, bytes]) -> Iterator[Json]:
         yield {"filename": name, "resourceType": resource["resourceType"], **facts}
 
 
-def _json(value: Json) -> bytes:
+def pretty(value: object) -> bytes:
+    """JSON for people and diffs, with a line end."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -32,7 +32,10 @@ def of_hl7(release: str, folder: Path) -> list[Path]:
     found = [HL7 / "extensions", HL7 / "tho"]
     if release != "R5":
         extensions = HL7 / "xver-r5.r4"
-        found += [extensions, _written(stand_ins(extensions, release, classpath(PROGRAM.built())), folder / "stand-ins")]
+        found += [
+            extensions,
+            _written(stand_ins(extensions, release, classpath(PROGRAM.built())), folder / "stand-ins"),
+        ]
     return found
 
 
