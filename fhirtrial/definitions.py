@@ -29,7 +29,8 @@ class Element:
     ``path`` is HL7's (``Group.characteristic.value[x]``), ``name`` the member's in JSON, ``choice`` the name before a
     type was chosen (``value[x]``, else empty). ``type`` is a FHIR type; that of a backbone is its own path
     (``ResearchStudy.comparisonGroup``), and that of a quantity that allows no comparator is ``SimpleQuantity``.
-    ``codes`` are those of a required binding, None where any code will do. ``targets`` are the types of resource that
+    ``codes`` are those of a required binding, None where any code will do or where they cannot be listed (languages);
+    ``coded`` says whether a binding is required at all. ``targets`` are the types of resource that
     a Reference, CodeableReference or canonical may point at; none means any.
     """
 
@@ -39,6 +40,7 @@ class Element:
     min: int
     many: bool
     codes: frozenset[str] | None = None
+    coded: bool = False
     targets: tuple[str, ...] = ()
     choice: str = ""
 
@@ -188,7 +190,8 @@ class Definitions:
     def _form(self, path: str, name: str, type_name: str, line: dict[str, Any]) -> Element:
         choice = name if name.endswith("[x]") else ""
         binding = line.get("binding", {})
-        systems = self._value_sets[binding["valueSet"]] if binding.get("strength") == "required" else None
+        coded = binding.get("strength") == "required"
+        systems = self._value_sets[binding["valueSet"]] if coded else None
         return Element(
             path=path,
             name=name[:-3] + type_name[0].upper() + type_name[1:] if choice else name,
@@ -196,6 +199,7 @@ class Definitions:
             min=line["min"],
             many=line["max"] != "1",
             codes=None if systems is None else frozenset(code for codes in systems.values() for code in codes),
+            coded=coded,
             targets=tuple(line.get("target", {}).get(type_name, ())),
             choice=choice,
         )

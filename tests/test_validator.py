@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fhirtrial.issue import Issue
 from fhirtrial.publish.publication import definitions_for
+from fhirtrial.releases.release import COVERED
 from tests.maven import need
 from tests.validator import controls, definitions
 from tests.validator.finding import Finding
+from tests.validator.foreign import made
 from tests.validator.further_rules import dangling, further
 from tests.validator.good import GOOD
-from tests.validator.judgement import judge, lacking, validator
+from tests.validator.judgement import judge, judge_foreign, lacking, validator
 from tests.validator.sample import RELEASES, SAMPLE, resources, sample
 from tests.validator.validator import PROGRAM, Validator
-from tests.validator.warnings import Harmless, harmless, sift
+from tests.validator.warnings import FOREIGN, Harmless, entries, sift
 
 from .records import golden, shared
 
@@ -25,12 +29,14 @@ from .records import golden, shared
 def test_nothing_is_wrong_in_a_release(release: str) -> None:
     """
     Every wrong control is rejected by its rule, every good one passes, and neither the sample nor our own definitions
-    have an error, or a warning that is not on the list. One test, because the validator takes seconds to start.
+    nor what becomes of resources made elsewhere have an error, or a warning that is not on the list. One test, because
+    the validator takes seconds to start.
     """
     need(lacking(release))
     with validator(release) as running:
         assert list(controls.misjudged(running)) == []
         assert judge(running, resources(sample(), release) | definitions.published(release)).wrong == []
+        assert judge_foreign(running).wrong == []
 
 
 def test_a_package_for_another_release_is_refused(tmp_path: Path) -> None:
@@ -69,9 +75,31 @@ def test_each_type_of_the_output_is_controlled(release: str) -> None:
     assert controls.count(release)["wrong"] > 100
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_each_type_comes_from_elsewhere(release: str) -> None:
+    """The release step is judged by resources of all its types, both ways, and where they are kept whole as well."""
+    ways = {way for way in ("R4→R5", "R4B→R5", "R5→R4", "R5→R4B") if way.endswith(f"→{release}")}
+    assert {each.way for each in made(release)} == ways | {f"{way} checked" for way in ways if release != "R5"}
+    for way in ways:
+        assert {each.resource["resourceType"] for each in made(release) if each.way == way} == set(COVERED)
+
+
+def test_what_the_step_refuses_may_be_wrong_there_only() -> None:
+    """A code that R5 lacks is said by an error of the step: what is found at that place is no news, elsewhere it is."""
+    group = next(each for each in made("R5") if each.name == "R4→R5 Group/1")
+    assert group.refused(Finding(severity="error", place="Group.type", rule="x", text="x"))
+    assert not group.refused(Finding(severity="error", place="Group.membership", rule="x", text="x"))
+    said = (Issue(severity="information", code="type-not-covered", message="x", path="Group/1: Basic"),)
+    contained = {"contained": [{"resourceType": "Basic"}, {"resourceType": "Patient"}]}
+    holder = replace(group, resource={**group.resource, **contained}, issues=said)
+    assert holder.refused(Finding(severity="error", place="Group.contained[0].code", rule="x", text="x"))
+    assert not holder.refused(Finding(severity="error", place="Group.contained[1].name", rule="x", text="x"))
+    assert not holder.refused(Finding(severity="error", place="Group.type", rule="x", text="x"))
+
+
 def test_an_error_is_never_harmless() -> None:
     """The list is for warnings: the same message as an error is left, and so is one at another place."""
-    entry = next(each for each in harmless() if each.path == "PractitionerRole.code")
+    entry = next(each for each in entries() if each.path == "PractitionerRole.code")
     text = entry.text.replace("\\", "")
     warning = Finding(severity="warning", place="PractitionerRole.code[0]", rule=entry.rule, text=text)
     error = Finding(severity="error", place="PractitionerRole.code[0]", rule=entry.rule, text=text)
@@ -82,10 +110,11 @@ def test_an_error_is_never_harmless() -> None:
 
 
 def test_every_entry_of_the_list_has_a_reason() -> None:
-    """A warning is let pass for a reason that a reader can judge, and each is there once."""
-    entries = harmless()
-    assert all(len(entry.reason) > 20 for entry in entries)
-    assert len({(entry.rule, entry.path, entry.text) for entry in entries}) == len(entries)
+    """A warning is let pass for a reason that a reader can judge, and each is there once; of our own output, no error."""
+    listed = [*entries(), *entries(FOREIGN)]
+    assert all(len(entry.reason) > 20 for entry in listed)
+    assert {entry.severity for entry in entries()} == {"warning"}
+    assert len({(entry.rule, entry.path, entry.text) for entry in listed}) == len(listed)
 
 
 def test_what_no_definition_says_is_checked_here() -> None:

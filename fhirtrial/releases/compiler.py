@@ -193,6 +193,8 @@ class Compiler:
             steps = self.inner(form.type, target.type, row.inside)
         else:
             raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}")
+        if form.type == "CodeableConcept" and form.coded and not target.coded:
+            steps = steps[0], native_rows.with_code(form.path, steps[1])
         if row.codes and self.table.systems:
             steps = self.with_codes(form.type, steps)
         if target.name != form.name or as_list or one or steps != (None, None):

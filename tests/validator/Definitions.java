@@ -3,22 +3,28 @@ import ca.uhn.fhir.parser.IParserErrorHandler;
 import ca.uhn.fhir.parser.LenientErrorHandler;
 import ca.uhn.fhir.parser.StrictErrorHandler;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport;
 import org.hl7.fhir.instance.model.api.IBaseResource;
-import org.hl7.fhir.r5.model.StructureDefinition;
 import org.hl7.fhir.utilities.npm.NpmPackage;
 
 /** The definitions that are known besides those of the release itself. */
 final class Definitions {
+  /** What R4B calls otherwise than R4, of all that HL7's cross-version extensions point at. */
+  static final Map<String, String> RENAMED = Map.of(
+      "MedicinalProduct", "MedicinalProductDefinition", "SubstanceSpecification", "SubstanceDefinition");
+
   final FhirContext fhir;
   final String version;
   final PrePopulatedValidationSupport known;
@@ -50,9 +56,19 @@ final class Definitions {
   void adapt(ObjectNode definition) {
     String written = definition.path("fhirVersion").asText();
     if (written.equals(version)) return;
-    if (written.startsWith("4.0") && version.startsWith("4.3")) definition.remove("extension");
+    if (written.startsWith("4.0") && version.startsWith("4.3")) {
+      definition.remove("extension");
+      for (JsonNode targets : definition.findValues("targetProfile")) rename((ArrayNode) targets);
+    }
     definition.put("fhirVersion", version);
     definition.remove("snapshot");
+  }
+
+  static void rename(ArrayNode targets) {
+    for (int i = 0; i < targets.size(); i++) {
+      String type = targets.get(i).asText().replace(Addresses.STRUCTURE, "");
+      if (RENAMED.containsKey(type)) targets.set(i, TextNode.valueOf(Addresses.STRUCTURE + RENAMED.get(type)));
+    }
   }
 
   /** A FHIR package, as it is: for another release, or with something that cannot be parsed, it is refused. */

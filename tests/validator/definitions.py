@@ -11,6 +11,7 @@ from fhirtrial.publish.publication import definitions_for
 from tests.maven import classpath
 from tests.records import SHARED
 
+from .foreign_extensions import foreign_extensions
 from .stand_ins import stand_ins
 from .validator import PROGRAM
 
@@ -32,11 +33,14 @@ def of_hl7(release: str, folder: Path) -> list[Path]:
     found = [HL7 / "extensions", HL7 / "tho"]
     if release != "R5":
         extensions = HL7 / "xver-r5.r4"
-        found += [
-            extensions,
-            _written(stand_ins(extensions, release, classpath(PROGRAM.built())), folder / "stand-ins"),
-        ]
+        made = stand_ins(extensions, release, classpath(PROGRAM.built()))
+        found += [extensions, _written(made, folder / "stand-ins")]
     return found
+
+
+def of_others(release: str, folder: Path) -> Path:
+    """The folder of what nobody at hand defines, and foreign resources use."""
+    return _written(foreign_extensions(release), folder / "foreign")
 
 
 def of_ours(release: str, folder: Path) -> Path:
