@@ -22,10 +22,10 @@ from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Row, Table
 from fhirtrial.releases.values import ExtensionValues
 
-PASSED_BY = frozenset(
-    {"id", "extension", "modifierExtension", "contained", "meta", "implicitRules", "language", "text"}
-)
-"""Members that every object or resource has, the same in all releases."""
+EVERYWHERE = frozenset({"id", "extension", "modifierExtension"})
+"""Members that every object has, the same in all releases."""
+IN_RESOURCES = EVERYWHERE | {"contained", "meta", "implicitRules", "language", "text"}
+"""Members that every resource has."""
 
 _NOTHING = Row(line="", type="", name="")
 SAME_FORM = frozenset({("string", "markdown"), ("markdown", "string"), ("code", "id"), ("SimpleQuantity", "Quantity")})
@@ -91,7 +91,8 @@ class Compiler:
             return self.blocks[key]
         block = self.blocks[key] = Block(rows or r5_type, self.systems)
         said = self.rows(rows or r5_type)
-        elements = [each for each in self.r5.elements(r5_type).values() if each.name not in PASSED_BY]
+        passed_by = IN_RESOURCES if self.r5.is_resource(r5_type) else EVERYWHERE
+        elements = [each for each in self.r5.elements(r5_type).values() if each.name not in passed_by]
         known = {each.choice or each.name for each in elements}
         for name, row in said.items():
             if name not in known and row.type == (rows or r5_type):  # else inherited, and this type does without it
@@ -235,7 +236,7 @@ class Compiler:
     def value(self, element: Element) -> Value | Parts:
         """How an extension holds an element: as a value, or in parts."""
         if self.is_part(element.type) or element.type not in self.other.types or element.type == "CodeableReference":
-            inner = [each for each in self.r5.elements(element.type).values() if each.name not in PASSED_BY]
+            inner = [each for each in self.r5.elements(element.type).values() if each.name not in EVERYWHERE]
             datatype = "" if self.is_part(element.type) else element.type
             return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
         member = value_name(element.type)
@@ -369,7 +370,7 @@ class Compiler:
     def earlier_value(self, element: Element) -> Value | Parts | None:
         """How an extension in R5 holds an element of the other release; None if it cannot."""
         if self.is_part(element.type):
-            inner = [each for each in self.other.elements(element.type).values() if each.name not in PASSED_BY]
+            inner = [each for each in self.other.elements(element.type).values() if each.name not in EVERYWHERE]
             parts = {each.name: self.earlier_value(each) for each in inner}
             known = {name: part for name, part in parts.items() if part is not None}
             return Parts(parts=known, many=element.many) if len(known) == len(parts) else None
