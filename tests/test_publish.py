@@ -288,7 +288,15 @@ def test_package(release: str) -> None:
 
     assert (manifest["name"], manifest["version"]) == (f"fhirtrial.{release.lower()}", fhirtrial.__version__)
     assert manifest["fhirVersions"] == [VERSIONS[release]]
-    assert manifest["dependencies"] == {f"hl7.fhir.{release.lower()}.core": VERSIONS[release]}
+    cross_version = {} if release == "R5" else {f"hl7.fhir.uv.xver-r5.{release.lower()}": "0.1.x"}
+    assert manifest["dependencies"] == {f"hl7.fhir.{release.lower()}.core": VERSIONS[release], **cross_version}
+    stands_on = {
+        context["expression"].rpartition("/StructureDefinition/")[0]
+        for resource in made(release).resources
+        for context in resource.get("context", ())
+        if context["type"] == "extension"
+    } - {"https://fhirtrial.org"}
+    assert stands_on == (set() if release == "R5" else {"http://hl7.org/fhir/5.0"})
     assert (manifest["type"], manifest["canonical"]) == ("Conformance", BASE.rstrip("/"))
     assert index["index-version"] == 2
     assert [f"package/{entry['filename']}" for entry in index["files"]] == list(files) == sorted(files)

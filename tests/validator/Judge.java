@@ -25,6 +25,7 @@ import org.hl7.fhir.r5.utils.validation.ValidatorSession;
 import org.hl7.fhir.r5.utils.validation.constants.BestPracticeWarningLevel;
 import org.hl7.fhir.r5.utils.validation.constants.IdStatus;
 import org.hl7.fhir.r5.utils.xver.XVerExtensionManagerOld;
+import org.hl7.fhir.utilities.VersionUtilities;
 import org.hl7.fhir.utilities.validation.ValidationMessage;
 import org.hl7.fhir.validation.ValidatorSettings;
 import org.hl7.fhir.validation.instance.InstanceValidator;
@@ -108,8 +109,13 @@ final class Judge {
   }
 
   InstanceValidator newValidator() {
+    ValidatorSession session = new ValidatorSession();
+    // to look up the elements that an extension may stand on: else they are fetched from the network
+    for (String each : VersionUtilities.iterateCorePublishedVersions(context.getVersion(), context.getVersion())) {
+      session.getOtherVersions().put(each, context);
+    }
     InstanceValidator validator = new InstanceValidator(context, new FhirInstanceValidator.NullEvaluationContext(),
-        new XVerExtensionManagerOld(context), new ValidatorSession(), new ValidatorSettings());
+        new XVerExtensionManagerOld(context), session, new ValidatorSettings());
     validator.setAnyExtensionsAllowed(false);
     validator.setResourceIdRule(IdStatus.OPTIONAL);
     validator.setBestPracticeWarningLevel(BestPracticeWarningLevel.Hint);

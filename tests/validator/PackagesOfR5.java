@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Date;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +18,8 @@ import java.util.zip.GZIPInputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.hl7.fhir.instance.model.api.IBaseResource;
+import org.hl7.fhir.r5.model.PackageInformation;
+import org.hl7.fhir.r5.model.Resource;
 import org.hl7.fhir.r5.model.StructureDefinition;
 
 /**
@@ -24,8 +27,11 @@ import org.hl7.fhir.r5.model.StructureDefinition;
  * start. Code systems of which only the shell is there (SNOMED CT, LOINC) are unknown, instead of empty.
  */
 final class PackagesOfR5 implements IValidationSupport {
+  /** A resource's text, and the package that it is from. */
+  record Packed(byte[] content, String packaged) {}
+
   final FhirContext fhir;
-  final Map<String, byte[]> files = new HashMap<>();
+  final Map<String, Packed> files = new HashMap<>();
   final Map<String, IBaseResource> parsed = new ConcurrentHashMap<>();
 
   PackagesOfR5(FhirContext fhir) throws IOException {
@@ -38,7 +44,7 @@ final class PackagesOfR5 implements IValidationSupport {
           if (!Set.of("StructureDefinition", "ValueSet", "CodeSystem").contains(type)) continue;
           byte[] content = archive.readAllBytes();
           if (!type.equals("CodeSystem") || !text(content, "content").equals("not-present")) {
-            files.put(type + " " + text(content, "url"), content);
+            files.put(type + " " + text(content, "url"), new Packed(content, name));
           }
         }
       }
@@ -61,9 +67,17 @@ final class PackagesOfR5 implements IValidationSupport {
 
   IBaseResource get(String type, String url) {
     String key = type + " " + (url == null ? "" : url.replaceFirst("\\|.*", ""));
-    byte[] content = files.get(key);
-    return content == null ? null : parsed.computeIfAbsent(key, made -> fhir.newJsonParser()
-        .setParserErrorHandler(new LenientErrorHandler(false)).parseResource(new String(content, StandardCharsets.UTF_8)));
+    Packed packed = files.get(key);
+    return packed == null ? null : parsed.computeIfAbsent(key, made -> parse(packed));
+  }
+
+  IBaseResource parse(Packed packed) {
+    Resource made = (Resource) fhir.newJsonParser().setParserErrorHandler(new LenientErrorHandler(false))
+        .parseResource(new String(packed.content, StandardCharsets.UTF_8));
+    // a type counts as one of FHIR's own if it is from such a package
+    String[] names = packed.packaged.split("-");
+    made.setSourcePackage(new PackageInformation(names[0], names[1], new Date(0)));
+    return made;
   }
 
   @Override public FhirContext getFhirContext() {
