@@ -15,8 +15,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
 from fhirtrial.errors import MappingError, UsageError
 from fhirtrial.files import MappingFiles
 
@@ -61,16 +59,13 @@ class Definitions:
 
     __slots__ = ("_elements", "_file", "_required", "_types", "_value_sets", "version")
 
-    def __init__(self, content: bytes, *, file: str) -> None:
-        """Reads the definitions. Raises MappingError if they cannot be read as such."""
+    def __init__(self, data: Any, *, file: str) -> None:
+        """Takes what the file says. Raises MappingError if that is not the definitions of a release."""
         self._file = file
         try:
-            data = orjson.loads(content)
             self.version: str = data["fhirVersion"]
             self._types: dict[str, dict[str, Any]] = data["types"]
             self._value_sets: dict[str, dict[str, list[str]] | None] = data["valueSets"]
-        except orjson.JSONDecodeError as error:
-            raise MappingError(f"not JSON: {error.msg}", file=file, line=error.lineno) from error
         except (KeyError, TypeError) as error:
             raise MappingError("must be an object with fhirVersion, types and valueSets", file=file) from error
         self._elements: dict[str, Mapping[str, Element]] = {}
@@ -82,7 +77,7 @@ class Definitions:
         key = (*map(str, files.folders), release)
         if key not in _LOADED:
             name = f"fhir/{release}.json"
-            _LOADED[key] = cls(files.read_bytes(name), file=name)
+            _LOADED[key] = cls(files.read_json(name), file=name)
         return _LOADED[key]
 
     @property

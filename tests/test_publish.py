@@ -390,6 +390,31 @@ def test_command_follows_links_and_writes_to_devices(tmp_path: Path) -> None:
     assert (tmp_path / "real.tgz").is_file()
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("releases/own.json", '{"resourceType": 1,\n}', "releases/own.json:2: not JSON: "),
+        ("releases/own.json", '{"resourceType": "ConceptMap"}', "releases/own.json: a ConceptMap needs groups, "),
+        (
+            "releases/own.json",
+            '{"resourceType": "ConceptMap", "group": [{"source": "urn:x:y", "element": [\n{"code": "A"}]}]}',
+            "releases/own.json:2: A needs a target, or noMap: true if no code says the same",
+        ),
+        ("releases/study-status.json", "[]", "releases/study-status.json: no ConceptMap"),
+        ("ctgov/schema.json", "{", "ctgov/schema.json:1: not JSON: "),
+        ("fhir/r4.json", "{", "fhir/r4.json:1: not JSON: "),
+    ],
+)
+def test_own_file_that_is_broken(file: str, text: str, message: str, tmp_path: Path) -> None:
+    """A file in a folder of one's own that cannot be read is one error, with its name and, where known, its line."""
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(text)
+    done = run("--to", "R4", "--mappings", str(tmp_path))
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.count("\n") == 1
+
+
 def test_command_says_what_is_wrong(tmp_path: Path) -> None:
     """What cannot be meant, or cannot be written, is one line and exit code 2."""
     (tmp_path / "file").write_text("")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from fhirtrial.definitions import Element
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
@@ -21,10 +19,9 @@ class CrossVersion:
     """The definitions of package ``hl7.fhir.uv.xver-r5.r4``, by address: rows of the table are checked against them."""
 
     def __init__(self, files: MappingFiles, official: str) -> None:
-        try:
-            self.known: dict[str, Any] = orjson.loads(files.read_bytes(FILE))
-        except orjson.JSONDecodeError as error:
-            raise MappingError(f"not JSON: {error.msg}", file=FILE, line=error.lineno) from error
+        self.known: dict[str, Any] = files.read_json(FILE)
+        if not isinstance(self.known, dict) or not all(isinstance(each, dict) for each in self.known.values()):
+            raise MappingError("must be an object of extensions by address", file=FILE)
         self.official = official
 
     def check_known(self, row: Row, url: str, path: str) -> Any:
