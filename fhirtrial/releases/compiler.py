@@ -136,12 +136,17 @@ class Compiler:
         elif row.split:
             if len(row.split) != 2:
                 raise self.error(row, "split: names two elements, that of the concept and that of the reference")
+            self.cross.check_parts(row, row.extension, first.path, self.places(other_type))
             codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
         elif row.plain:
             members = {each.name: (value_name(each.type), *self.inner(each.type, each.type)) for each in forms}
             types = {each.type: each.name for each in forms}
             if row.plain not in types:
                 raise self.error(row, f"plain: {general} is no {row.plain}; {nearest(row.plain, types) or [*types]}")
+            places = self.places(other_type, general.removesuffix("[x]"))
+            for form in forms:
+                if form.type != row.plain:
+                    self.cross.check(row, form, self.value(form), places)
             native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), types[row.plain], row.extension)
         elif row.beside:
             self.beside(block, first, row, other_type)
@@ -154,7 +159,7 @@ class Compiler:
         elif row.first:
             self.first(block, first, row, other_type)
         elif row.extension and not first.choice:
-            self.extension(block, first, row)
+            self.extension(block, first, row, other_type)
         else:
             for form in forms:
                 self.form(block, form, row, other_type)
@@ -167,7 +172,7 @@ class Compiler:
             to = row.to.removesuffix("[x]") + form.name.removeprefix(general)
         target = self.other.element(other_type, to)
         if target is None and form.choice and row.extension:
-            self.extension(block, form, row)
+            self.extension(block, form, row, other_type)
         elif target is None:
             raise self.error(row, f"the other release has no {other_type}.{to}: {form.path} needs a row")
         else:
@@ -252,10 +257,10 @@ class Compiler:
             return None
         return lambda value, _: systems.value(member, value)
 
-    def extension(self, block: Block, element: Element, row: Row) -> None:
+    def extension(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """An element that is an extension in the other release."""
         value = self.value(element)
-        self.cross.check(row, element, value)
+        self.cross.check(row, element, value, self.places(other_type))
         if isinstance(value, Parts):
             extension_rows.add_parts(block, element.name, row.extension, value)
         else:
@@ -282,7 +287,7 @@ class Compiler:
         target = self.other.element(other_type, element.name)
         assert isinstance(value, Value)
         assert target is not None
-        self.cross.check(row, element, value)
+        self.cross.check(row, element, value, self.places(other_type))
         extension_rows.add_first(block, element.name, row.extension, value)
 
     def beside(self, block: Block, element: Element, row: Row, other_type: str) -> None:
@@ -290,7 +295,7 @@ class Compiler:
         target = self.other.element(other_type, element.name)
         if target is None or target.codes is None or element.codes is None:
             raise self.error(row, f"{element.path}: both releases must list their codes")
-        self.cross.check(row, element, self.value(element))
+        self.cross.check(row, element, self.value(element), self.places(other_type, element.name))
         lost = element.codes - target.codes - (row.nearest or {}).keys()
         if row.nearest is not None and (wrong := set(row.nearest.values()) - target.codes):
             raise self.error(row, f"{element.path}: the other release has no code {', '.join(sorted(wrong))}")
@@ -316,9 +321,7 @@ class Compiler:
         if target is None and choice is not None and not element.many:
             codeable_reference.add_choice(block, element.name, name)
         elif target is not None and target.type in ("CodeableConcept", "Reference"):
-            parts = (self.cross.check_known(row, url, block.path) or {}).get("parts", {})
-            if not {"concept", "reference"} <= parts.keys():
-                raise self.error(row, f"{element.path}: HL7's extension has not both parts of a CodeableReference")
+            self.cross.check_parts(row, url, element.path, self.places(other_type, name))
             native = "concept" if target.type == "CodeableConcept" else "reference"
             codeable_reference.add_one_part(block, element.name, name, url, native)
         else:
@@ -335,6 +338,15 @@ class Compiler:
         PAIRS[row.call](block, row, self.table, inner)
 
     # ------------------------------------------------------------ checks
+
+    def places(self, other_type: str, name: str = "") -> list[str]:
+        """What an extension on a type of the other release, or on an element of it, stands on: the most exact first."""
+        element = self.other.element(other_type, name) if name else None
+        place = f"{other_type}.{name}" if name else other_type
+        bases = [element.type if element else other_type]
+        while base := self.other.base(bases[-1]):
+            bases.append(base)
+        return [place, *bases]
 
     def unknown(self, block: Block, r5_type: str, other_type: str) -> dict[str, str]:
         """The members of the other release that nothing takes up to R5, each with its path."""

@@ -235,7 +235,7 @@ def _compiled(files: MappingFiles, name: str) -> _Compiled:
     if key not in _LOADED:
         table = load_table(files, "r4")
         other = Definitions.load(files, name.lower())
-        cross = CrossVersion(files, table.official)
+        cross = CrossVersion(files)
         compiler = partial(Compiler, r5=Definitions.load(files), other=other, cross=cross, files=files)
         compiled = compiler(table)
         blocks = dict(compiled.compiled(COVERED))
