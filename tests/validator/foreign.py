@@ -32,14 +32,12 @@ class Made:
 
     Args:
         way: for people: ``R5→R4``, with ``checked`` where the step kept what has no place.
-        given: the resource as it was.
         resource: the result.
         issues: what the step said.
 
     """
 
     way: str
-    given: Json
     resource: Json
     issues: tuple[Issue, ...]
 
@@ -48,11 +46,14 @@ class Made:
         """How it is called in reports."""
         return f"{self.way} {name_of(self.resource)}"
 
+    @property
+    def refusals(self) -> list[Issue]:
+        """What the step says no server of the release takes."""
+        return [issue for issue in self.issues if issue.severity == "error"]
+
     def refused(self, finding: Finding) -> bool:
         """Whether the step has said that no server takes this, or that it does not know such a resource."""
-        paths = {
-            re.sub(r"^(\w+)/[^.:]+(: \1)?", r"\1", issue.path) for issue in self.issues if issue.severity == "error"
-        }
+        paths = {re.sub(r"^(\w+)/[^.:]+(: \1)?", r"\1", issue.path) for issue in self.refusals}
         unknown = {issue.path.rpartition(": ")[2] for issue in self.issues if issue.code == "type-not-covered"}
         contained = re.match(r"\w+\.contained\[(\d+)\]", finding.place)
         held = self.resource["contained"][int(contained[1])]["resourceType"] if contained else ""
@@ -84,8 +85,8 @@ def made(release: str) -> tuple[Made, ...]:
                 else step.down(resource, find=around.get, check=check)
                 for check in (False, True)
             )
-            found.append(Made(way=f"{here}→{there}", given=resource, resource=plain.resource, issues=plain.issues))
+            found.append(Made(way=f"{here}→{there}", resource=plain.resource, issues=plain.issues))
             if checked.resource != plain.resource:
                 way = f"{here}→{there} checked"
-                found.append(Made(way=way, given=resource, resource=checked.resource, issues=checked.issues))
+                found.append(Made(way=way, resource=checked.resource, issues=checked.issues))
     return tuple(found)

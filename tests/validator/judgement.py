@@ -71,4 +71,6 @@ def judge_foreign(running: Validator) -> Judgement:
     for each, findings in zip(made(release), running.judge([each.resource for each in made(release)]), strict=True):
         left = sift(findings, harmless, known)
         wrong += [f"{each.name}: {finding}" for finding in left if not each.refused(finding)]
+        if each.refusals and not any(finding.severity == "error" for finding in left):
+            wrong.append(f"{each.name}: nothing is wrong with it, but the step said: {each.refusals[0]}")
     return Judgement(wrong=wrong, harmless=harmless)
