@@ -170,6 +170,22 @@ def test_a_hospitals_own_study_is_adopted_and_two_are_left_alone(hapi: HapiServe
         assert f"ResearchStudy/{one}" not in held
 
 
+def test_an_edit_of_an_adopted_study_survives_a_lost_state(hapi: HapiServer, tmp_path: Path) -> None:
+    """A hospital's own study is adopted, whatever its version; edited since, it is left, though the state is lost."""
+    number = number_of(GOLDEN[0])
+    own = {"resourceType": "ResearchStudy", "id": "own", "identifier": [{"system": SYSTEM, "value": number}]}
+    with FhirClient(hapi.base_url) as client:
+        for status in ("active", "completed"):
+            client.update({**own, "status": status})
+        assert load(hapi.base_url, written(tmp_path, GOLDEN[:1])).outcomes["ResearchStudy"] == {"updated": 1}
+        client.update({**client.read("ResearchStudy", "own"), "title": "Theirs"})
+        source = written(tmp_path, [edited(GOLDEN[0])])
+
+        assert load(hapi.base_url, source).outcomes["ResearchStudy"] == {"edited": 1}
+        assert client.read("ResearchStudy", "own")["title"] == "Theirs"
+        assert load(hapi.base_url, source, force=True).outcomes["ResearchStudy"] == {"updated": 1}
+
+
 def test_what_a_record_has_no_longer_is_pruned(hapi: HapiServer, tmp_path: Path) -> None:
     """An intervention that left the record is deleted on the server, and nothing else."""
     study = next(

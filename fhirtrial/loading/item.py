@@ -11,8 +11,8 @@ import orjson
 
 from fhirtrial.identity import Identity, identity_of
 
-_REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
-"""A literal reference in JSON as orjson writes it; within a text the quotes would be escaped."""
+_REFERENCE = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
+"""A literal reference in JSON; within a text the quotes would be escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,25 @@ def item_of(text: bytes, *, study: str = "", place: str = "") -> Item:
     ('Provenance/p', ('ResearchStudy/a',))
     """
     resource = orjson.loads(text)
-    found = dict.fromkeys(match.decode("ascii") for match in _REFERENCE.findall(text))
     return Item(
         reference=f"{resource['resourceType']}/{resource.get('id', '')}",
         identity=identity_of(resource),
         text=text,
         digest=sha256(text).digest(),
-        references=tuple(found),
+        references=references_in(text),
         study=study,
         place=place,
     )
+
+
+def references_in(text: bytes) -> tuple[str, ...]:
+    """
+    The literal references in a resource's JSON text, each once, in their order.
+
+    >>> references_in(b'{"subject": {"reference": "Patient/a"}}')
+    ('Patient/a',)
+    """
+    return tuple(dict.fromkeys(match.decode("ascii") for match in _REFERENCE.findall(text)))
 
 
 def with_references(text: bytes, other: Mapping[str, str]) -> bytes:

@@ -18,10 +18,10 @@ from fhirtrial.loading.item import Item
 from fhirtrial.loading.loader import Group, Loader, Options
 from fhirtrial.loading.server_target import ServerTarget, counting
 from fhirtrial.loading.source import from_records, from_resources, holds_resources
-from fhirtrial.loading.state import State
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import Target
 from fhirtrial.mapping.difference import Difference
+from fhirtrial.prefixes import load_prefixes
 from fhirtrial.readers.meter import Meter
 from fhirtrial.server.auth.environment import from_environment
 from fhirtrial.server.client import FhirClient
@@ -67,17 +67,18 @@ def load_all(
     """
     given = list(sources)
     options = options or Options()
-    if options.workers < 1:
+    if options.workers is not None and options.workers < 1:
         raise UsageError(f"workers is {options.workers}; it must be at least 1")
     made = [holds_resources(source) for source in given]
     if any(made) and not all(made):
         raise UsageError("some sources are FHIR already, some a registry's records: load them one after the other")
     if options.prune and any(made):
         raise UsageError("pruning is for a registry's records: FHIR does not say what a record has no longer")
-    if options.prune and state is None:
+    if options.prune and state is None and not target.remembers:
         raise UsageError("pruning needs a state (--state FILE): it knows what was made for a study")
-    version = mapping_version(MappingFiles(Path(mappings) if mappings is not None else None))
-    memory = State(state, server=target.address, release=target.release, mapping=version)
+    files = MappingFiles(Path(mappings) if mappings is not None else None)
+    own = load_prefixes(files)["our"]
+    memory = target.open(state, mapping=mapping_version(files), dry=options.dry)
     try:
         meter = Meter(given)
 
@@ -85,7 +86,7 @@ def load_all(
             summary.share = meter.share
             progress(summary)
 
-        loader = Loader(target, memory, options, noticed=noticed, shown=shown, progress=metered)
+        loader = Loader(target, memory, options, own=own, noticed=noticed, shown=shown, progress=metered)
         groups: Iterator[Group]
         if any(made):
             groups = from_resources(given, release=target.release, noticed=loader.refuse)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -11,6 +14,7 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.releases.release import RELEASES
 from fhirtrial.server.client import FhirClient
@@ -34,9 +38,12 @@ class ServerTarget:
     created under that id, so that two who load at once do not make two. Known ones are updated by id, in the version
     that was seen.
 
-    ``again`` is what the client counts its resendings in: see `counting`. Raises UsageError if the server speaks a
-    release that nothing can be loaded in.
+    The client stays open: whoever has made it closes it. ``again`` is what it counts its resendings in: see `counting`.
+
+    Raises UsageError if the server speaks a release that nothing can be loaded in.
     """
+
+    remembers = False
 
     def __init__(self, client: FhirClient, *, again: Counter[str] | None = None) -> None:
         self.client = client
@@ -49,6 +56,15 @@ class ServerTarget:
         self.release = dialect.release
         entries = min(dialect.entries, dialect.most_entries or dialect.entries)
         self.limits = Limits(entries=entries, size=dialect.bytes)
+        self.workers = dialect.workers
+
+    def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
+        """The memory of what was written to this server."""
+        return State(state, server=self.address, release=self.release, mapping=mapping, dry=dry)
+
+    def together(self) -> AbstractContextManager[None]:
+        """A server and a file cannot be changed together: what only the server has done is looked up."""
+        return nullcontext()
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the server holds under identities of one type."""
@@ -153,8 +169,7 @@ class ServerTarget:
         return True
 
     def close(self) -> None:
-        """Ends the connections."""
-        self.client.close()
+        """Nothing is left to be done: each bundle is written when it is sent."""
 
 
 def counting(again: Counter[str]) -> Callable[[Resend], None]:
@@ -166,9 +181,11 @@ def counting(again: Counter[str]) -> Callable[[Resend], None]:
     >>> again
     Counter({'503': 1})
     """
+    lock = Lock()
 
     def notice(resend: Resend) -> None:
-        again[str(resend.status or resend.reason or "no answer")] += 1
+        with lock:  # it is called by each thread that sends
+            again[str(resend.status or resend.reason or "no answer")] += 1
 
     return notice
 

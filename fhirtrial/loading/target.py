@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from fhirtrial.errors import FhirtrialError
 from fhirtrial.identity import Identity
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.state import State
 
 Way = Literal["create", "update"]
 Outcome = Literal["created", "updated", "unchanged"]
@@ -90,8 +93,32 @@ class Target(Protocol):
         """The most that one bundle may hold."""
 
     @property
+    def workers(self) -> int:
+        """How many bundles under way at a time are of use."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the target itself remembers what was written, so that no file is needed for that."""
+
+    @property
     def again(self) -> Counter[str]:
         """How often something had to be sent again, by the reason."""
+
+    def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
+        """
+        Makes ready for a load, and gives the memory of what was written before.
+
+        Args:
+            state: the file of that memory; None: what is not remembered is looked up.
+            mapping: a name for the version of the mapping.
+            dry: nothing is written, neither there nor into the memory.
+
+        Raises UsageError if the target is in use, or the memory is none or another target's.
+
+        """
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written and remembered inside is kept together, where the target can do that."""
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the target holds under identities of one type; those that it does not hold are left out."""

@@ -111,7 +111,10 @@ class Writer:
             return []
         begun = self._clock()
         try:
-            results = self.target.write(writes)
+            with self.target.together():
+                results = self.target.write(writes)
+                # Remembered before the next bundle is sent: a run may stop at any moment.
+                self.state.put({each.item.identity: self.written(each) for each in results if isinstance(each, Result)})
         except RefusedBundleError as error:
             if error.too_large:
                 self.pace.too_large(len(writes), sum(len(each.text) for each in writes))
@@ -120,12 +123,9 @@ class Writer:
             return [outcome for part in parts(writes, error) for outcome in self.bundle(part)]
         took = self._clock() - begun
         self.pace.took(took, len(writes))
-        done = [each for each in results if isinstance(each, Result)]
-        # Remembered before the next bundle is sent: a run may stop at any moment.
-        self.state.put({each.item.identity: self.written(each) for each in done})
         with self._lock:
             self.summary.took(took, len(writes))
-        outcomes = [Outcome(item=each.item, result=each) for each in done]
+        outcomes = [Outcome(item=each.item, result=each) for each in results if isinstance(each, Result)]
         for write, each in zip(writes, results, strict=True):
             if isinstance(each, RefusedBundleError):
                 alone = len(writes) == 1

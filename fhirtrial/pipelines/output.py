@@ -124,7 +124,7 @@ class File:
     """
     A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to.
 
-    ``gzipped``: packed with gzip.
+    ``gzipped``: packed with gzip. ``part`` is where its lines are until then.
     """
 
     by_kind = False
@@ -133,9 +133,9 @@ class File:
         # A symbolic link stays one: what it points at is replaced.
         self.path = path.resolve()
         special = self.path.exists() and not self.path.is_file()
-        self._part = self.path if special else self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self.part = self.path if special else self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
-            self._file: BinaryIO = self._part.open("wb", buffering=BUFFER)
+            self._file: BinaryIO = self.part.open("wb", buffering=BUFFER)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
         self._packed: BinaryIO | None = None
@@ -155,12 +155,20 @@ class File:
 
     def finish(self) -> None:
         """Completes the file and gives it its name."""
+        self.complete()
+        self.publish()
+
+    def complete(self) -> None:
+        """Completes the file; it does not have its name yet."""
         self._out.finish()
         if self._packed is not None:
             self._packed.close()
         self._file.close()
-        if self._part != self.path:
-            self._part.replace(self.path)
+
+    def publish(self) -> None:
+        """Gives the file, which is complete, its name."""
+        if self.part != self.path:
+            self.part.replace(self.path)
 
     def discard(self) -> None:
         """Deletes what was written; a file that was there before stays as it was."""
@@ -170,23 +178,27 @@ class File:
             with suppress(OSError, ValueError):
                 if file is not None:
                     file.close()
-        if self._part != self.path:
-            self._part.unlink(missing_ok=True)
+        if self.part != self.path:
+            self.part.unlink(missing_ok=True)
 
 
 class Folder:
-    """A folder with one NDJSON file per type of resource: https://hl7.org/fhir/uv/bulkdata/export.html."""
+    """
+    A folder with one NDJSON file per type of resource: https://hl7.org/fhir/uv/bulkdata/export.html.
+
+    ``files`` are those that were written to, by type.
+    """
 
     by_kind = True
 
     def __init__(self, path: Path, kinds: Iterable[str] = ()) -> None:
         self.path = path
         self._kinds = frozenset(kinds)
-        self._files: dict[str, File] = {}
-        _make_folder(path)
+        self.files: dict[str, File] = {}
+        make_folder(path)
 
     def _path(self, kind: str) -> Path:
-        return self.path / f"{kind}.ndjson"
+        return self.path / file_name(kind)
 
     def write(self, kind: str, line: bytes) -> None:
         """Takes a line into the file of its type."""
@@ -194,21 +206,23 @@ class Folder:
 
     def write_lines(self, kind: str, lines: bytes | memoryview) -> None:
         """Takes lines into the file of their type."""
-        file = self._files.get(kind)
+        file = self.files.get(kind)
         if file is None:
-            file = self._files[kind] = _file(self._path(kind))
+            file = self.files[kind] = _file(self._path(kind))
         file.write_lines(kind, lines)
 
     def finish(self) -> None:
         """Completes all files, then gives them their names; files of an earlier run that this one did not write go."""
-        for file in self._files.values():
-            file.finish()
-        for kind in self._kinds - self._files.keys():
+        for file in self.files.values():
+            file.complete()
+        for file in self.files.values():
+            file.publish()
+        for kind in self._kinds - self.files.keys():
             self._path(kind).unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Deletes what was written."""
-        for file in self._files.values():
+        for file in self.files.values():
             file.discard()
 
 
@@ -225,7 +239,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes each file into a folder, which is made if need be; others in it stay. Raises UsageError if it cannot."""
-    _make_folder(folder)
+    make_folder(folder)
     for name, data in files.items():
         write_file(folder / name, data)
 
@@ -235,8 +249,19 @@ def _file(path: Path) -> File:
     return File(path, gzipped=path.suffix == ".gz")
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Makes a folder, unless it is there. Raises UsageError if it cannot."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{path}: no such folder can be made: {error.strerror or error}") from error
+
+
+def file_name(kind: str) -> str:
+    """
+    The name of the file that a folder has for a type of resource.
+
+    >>> file_name("Location")
+    'Location.ndjson'
+    """
+    return f"{kind}.ndjson"
