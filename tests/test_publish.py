@@ -23,8 +23,9 @@ from fhirtrial.cli import main
 from fhirtrial.errors import UsageError
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.publication import Publication, definitions_for
+from fhirtrial.release_names import RELEASES, ReleaseName
 from fhirtrial.releases.conversion import released
-from fhirtrial.releases.release import RELEASES, Release, ReleaseName
+from fhirtrial.releases.release import Release
 
 from .records import SHARED, golden, shared
 

@@ -173,7 +173,7 @@ class Loader:
     def _carry_out(self, wave: Wave) -> None:
         """Writes what is to be written: what studies share first, by level, then the studies."""
         for level in by_level([item for item in wave.shared if self._writes(wave, item)]):
-            self._write(wave, [[item] for item in level])
+            self._write(wave, level)
         ready = [
             in_order([item for item in group.items if item.study and self._writes(wave, item)])
             for place, group in enumerate(wave.groups)

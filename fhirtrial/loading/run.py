@@ -134,12 +134,14 @@ def load(
 
     Args:
         sources: one source or several: see `load_all`.
-        server: the base address of a FHIR server, with credentials from the environment; or a `FhirClient`.
+        server: the base address of a FHIR server, with credentials from the environment; or a `FhirClient`, which
+            stays open.
         folder: a folder of NDJSON files instead.
         to: the release of FHIR; the server's if not given, R5 for a folder.
         further: as `load_all` takes them: ``state``, ``options``, ``noticed`` …
 
-    Raises UsageError unless it is exactly one of server and folder; and what `load_all` raises.
+    Raises UsageError unless it is exactly one of server and folder, and if the server of a client speaks another
+    release than ``to``; WrongVersion if that of an address does; and what `load_all` raises.
 
     """
     if (server is None) == (folder is None):
@@ -147,9 +149,12 @@ def load(
     given = [sources] if isinstance(sources, str) else sources
     if folder is not None:
         return load_all(given, FolderTarget(folder, release=to or "R5"), **further)
-    assert server is not None
+    if isinstance(server, FhirClient):
+        if to is not None and to != server.dialect.release:
+            raise UsageError(f"{server.address.text} speaks {server.dialect.release or 'another release'}, not {to}")
+        server.check_release()
+        return load_all(given, ServerTarget(server), **further)
     again: Counter[str] = Counter()
-    if isinstance(server, str):
-        server = FhirClient(server, auth=from_environment(), release=to, noticed=counting(again))
-    server.check_release()
-    return load_all(given, ServerTarget(server, again=again), **further)
+    with FhirClient(str(server), auth=from_environment(), release=to, noticed=counting(again)) as client:
+        client.check_release()
+        return load_all(given, ServerTarget(client, again=again), **further)

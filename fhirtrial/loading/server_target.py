@@ -16,11 +16,20 @@ from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
-from fhirtrial.releases.release import RELEASES
+from fhirtrial.release_names import RELEASES
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.courier import Resend
 from fhirtrial.server.entries import upsert_entry
-from fhirtrial.server.errors import Conflict, NotFound, Refused, ServerError, ServerFault, TooLarge, Unreachable
+from fhirtrial.server.errors import (
+    Conflict,
+    NotFound,
+    Refused,
+    ServerError,
+    ServerFault,
+    Throttled,
+    TooLarge,
+    Unreachable,
+)
 from fhirtrial.server.response import Written
 
 _ELSEWHERE = frozenset({"HAPI-2279"})
@@ -95,6 +104,12 @@ class ServerTarget:
             raise RefusedBundleError(str(error), changed=True) from error
         except TooLarge as error:
             raise RefusedBundleError(str(error), too_large=True) from error
+        except Throttled as error:
+            # It was sent again as often as it may be: fewer entries may go, after the time that the server asks for.
+            wait = error.facts.retry_after or 0.0
+            if len(writes) == 1 or wait > self.client.retry.longest_wait:
+                raise
+            raise RefusedBundleError(str(error), throttled=True, wait=wait) from error
         except Conflict as error:
             if len(writes) == 1 and writes[0].way == "create":
                 return [self.revived(writes[0], error)]
@@ -107,7 +122,9 @@ class ServerTarget:
                 raise
             raise RefusedBundleError(str(error), place=error.entry) from error
         return [
-            refused(answer.errors[place]) if place in answer.errors else result(write, answer.entries[place])
+            refused(answer.errors[place])
+            if place in answer.errors
+            else result(write, answer.entries[place], throttled=answer.throttled > 0)
             for place, write in enumerate(writes)
         ]
 
@@ -135,25 +152,18 @@ class ServerTarget:
 
     def entry(self, write: Write) -> dict[str, Any]:
         """The entry of a transaction that carries out a write; the resource in it is the JSON text as it is."""
-        kind, identity = write.item.kind, write.item.identity
-        full_url = f"{self.address}/{kind}/{write.id}"
-        request = {"method": "PUT", "url": f"{kind}/{write.id}"}
-        if write.way == "update" and write.version:
-            request["ifMatch"] = f'W/"{write.version}"'
-        elif write.way == "create" and identity.system:
-            dialect = self.client.dialect
-            form = dialect.upsert(kind)
-            if form == "search-first":
-                return upsert_entry(
-                    orjson.loads(write.text),
-                    form=form,
-                    full_url=full_url,
-                    conditional_create=dialect.abilities(kind).conditional_create,
-                    if_none_exist=dialect.if_none_exist,
-                )
-            if form == "conditional-update":
-                request["url"] = identity.condition
-        return {"fullUrl": full_url, "resource": orjson.Fragment(write.text), "request": request}
+        kind, identity, dialect = write.item.kind, write.item.identity, self.client.dialect
+        create = write.way == "create" and identity.system
+        return upsert_entry(
+            orjson.Fragment(write.text),
+            identity=identity,
+            id=write.id,
+            form=dialect.upsert(kind) if create else "update-by-id",
+            full_url=f"{self.address}/{kind}/{write.id}",
+            version=write.version,
+            conditional_create=dialect.abilities(kind).conditional_create,
+            if_none_exist=dialect.if_none_exist,
+        )
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
         """Deletes a resource; False if it is not in that version any more, or others refer to it."""
@@ -190,7 +200,7 @@ def counting(again: Counter[str]) -> Callable[[Resend], None]:
     return notice
 
 
-def result(write: Write, written: Written) -> Result:
+def result(write: Write, written: Written, *, throttled: bool = False) -> Result:
     """What became of a write, from the server's answer for its entry."""
     identity = written.reference.rpartition("/")[2] or write.id
     outcome = written.change
@@ -200,12 +210,12 @@ def result(write: Write, written: Written) -> Result:
         outcome = "unchanged" if same else "updated" if write.way == "update" else "created"
     if outcome == "deleted":
         raise RefusedBundleError(f"{written.reference}: the server says that it was deleted")
-    return Result(item=write.item, outcome=outcome, id=identity, version=written.version)
+    return Result(item=write.item, outcome=outcome, id=identity, version=written.version, throttled=throttled)
 
 
 def refused(error: ServerError) -> RefusedBundleError:
     """An entry that failed in a bundle of which others did not."""
-    return RefusedBundleError(str(error), changed=isinstance(error, Conflict))
+    return RefusedBundleError(str(error), changed=isinstance(error, Conflict), throttled=isinstance(error, Throttled))
 
 
 def version_of(resource: dict[str, Any]) -> str:

@@ -47,12 +47,17 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one write: the id and version on the target, and whether the target changed anything."""
+    """
+    What became of one write: the id and version on the target, and whether the target changed anything.
+
+    ``throttled``: the target wanted fewer at once before it took it.
+    """
 
     item: Item
     outcome: Outcome
     id: str
     version: str
+    throttled: bool = False
 
 
 class RefusedBundleError(FhirtrialError):
@@ -60,16 +65,26 @@ class RefusedBundleError(FhirtrialError):
     A target that took nothing of a bundle, because of what is in it.
 
     ``place`` is the entry at fault where the target says so; ``too_large`` that the bundle has too many bytes or
-    entries; ``changed`` that a resource is not in the version, or under the id, that was expected.
+    entries; ``changed`` that a resource is not in the version, or under the id, that was expected; ``throttled`` that
+    the target wants fewer at once, and nothing more for ``wait`` seconds.
     """
 
     def __init__(
-        self, message: str, *, place: int | None = None, too_large: bool = False, changed: bool = False
+        self,
+        message: str,
+        *,
+        place: int | None = None,
+        too_large: bool = False,
+        changed: bool = False,
+        throttled: bool = False,
+        wait: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.place = place
         self.too_large = too_large
         self.changed = changed
+        self.throttled = throttled
+        self.wait = wait
 
 
 class Target(Protocol):

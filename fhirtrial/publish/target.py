@@ -10,7 +10,7 @@ from fhirtrial.errors import UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.publish.r4_places import R4Places
-from fhirtrial.releases.release import RELEASES, ReleaseName
+from fhirtrial.release_names import RELEASES, ReleaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

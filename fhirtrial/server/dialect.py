@@ -10,7 +10,7 @@ from fhirtrial.server.entries import Upsert
 
 Kind = Literal["HAPI", "Blaze", "Medplum", "Azure", "unknown"]
 
-RELEASES = {"4.0": "R4", "4.3": "R4B", "5.0": "R5", "3.0": "STU3", "6.0": "R6"}
+_NAMES = {"4.0": "R4", "4.3": "R4B", "5.0": "R5", "3.0": "STU3", "6.0": "R6"}
 """FHIR's releases by the beginning of their versions: https://hl7.org/fhir/directory.html"""
 
 MEGABYTE = 1_000_000
@@ -131,7 +131,7 @@ def release_name(fhir_version: str) -> str:
     >>> release_name("4.0.1"), release_name("4.3.0"), release_name("4.1.0")
     ('R4', 'R4B', '')
     """
-    return RELEASES.get(".".join(fhir_version.split(".")[:2]), "")
+    return _NAMES.get(".".join(fhir_version.split(".")[:2]), "")
 
 
 def _family(told: list[str]) -> tuple[Kind, dict[str, Any]]:
