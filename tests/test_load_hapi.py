@@ -32,6 +32,7 @@ from tests.hapi.faults import randomly
 from tests.hapi.proxy import FaultyProxy
 from tests.hapi.server import HapiServer
 from tests.load_target import references
+from tests.test_convert import study
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent
@@ -204,6 +205,24 @@ def test_what_a_record_has_no_longer_is_pruned(hapi: HapiServer, tmp_path: Path)
     gone = before - everything(hapi.base_url).keys()
     assert summary.total("deleted") == 1
     assert {name.partition("/")[0] for name in gone} == {"ActivityDefinition"}
+
+
+@BOTH
+def test_what_others_refer_to_is_not_pruned(hapi: HapiServer, tmp_path: Path) -> None:
+    """A party that somebody's own study refers to stays, though neither searches nor the server see that reference."""
+    state = tmp_path / "state"
+    load(hapi.base_url, written(tmp_path, [study(1, "Used"), study(2, "Lonely")]), state=state)
+    names = {each["name"]: each["id"] for each in everything(hapi.base_url).values() if "name" in each}
+    used = {"reference": f"Organization/{names['Used']}"}
+    extension = [{"url": "https://hospital.example/funder", "valueReference": used}]
+    with FhirClient(hapi.base_url) as client:
+        client.update({"resourceType": "ResearchStudy", "id": "own", "status": "active", "extension": extension})
+    summary = load(hapi.base_url, written(tmp_path, [study(1), study(2)]), state=state, prune=True)
+
+    left = {each.get("name") for each in everything(hapi.base_url).values()}
+    assert "Used" in left
+    assert "Lonely" not in left
+    assert summary.issues["not-pruned"] == 1
 
 
 def _load_in_process(url: str, source: str, seed: int) -> None:

@@ -14,6 +14,7 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.referrers import Referrers
 from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.release_names import RELEASES
@@ -66,6 +67,7 @@ class ServerTarget:
         entries = min(dialect.entries, dialect.most_entries or dialect.entries)
         self.limits = Limits(entries=entries, size=dialect.bytes)
         self.workers = dialect.workers
+        self._referrers = Referrers(client)
 
     def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
         """The memory of what was written to this server."""
@@ -171,6 +173,9 @@ class ServerTarget:
             # Not every server looks at the version of a delete.
             if version and version_of(self.client.read(kind, identity)) != version:
                 return False
+            # Nor does every server mind what would refer to nothing then.
+            if self._referrers.has(kind, identity):
+                return False
             self.client.delete(kind, identity, version=version)
         except Conflict:
             return False
@@ -179,7 +184,8 @@ class ServerTarget:
         return True
 
     def close(self) -> None:
-        """Nothing is left to be done: each bundle is written when it is sent."""
+        """Forgets what was read; each bundle was written when it was sent."""
+        self._referrers.close()
 
 
 def counting(again: Counter[str]) -> Callable[[Resend], None]:
