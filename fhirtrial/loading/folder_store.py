@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ _TABLES = """
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS points_of ON pointing (number);
     CREATE TABLE IF NOT EXISTS files (
-        kind TEXT PRIMARY KEY, digest BLOB NOT NULL, changed INTEGER NOT NULL, part TEXT, coming BLOB
+        kind TEXT PRIMARY KEY, digest BLOB NOT NULL, changed INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID
 """
@@ -40,15 +40,6 @@ class Row(NamedTuple):
     id: str
     digest: bytes | None
     published: bytes | None
-
-
-class Exchange(NamedTuple):
-    """A file that is about to be exchanged: the name of its new form (empty: it goes), the old and the new digest."""
-
-    kind: str
-    part: str
-    old: bytes
-    new: bytes
 
 
 class FolderStore:
@@ -99,6 +90,10 @@ class FolderStore:
         self._database.many("INSERT INTO named VALUES (?, ?, ?, ?)", named)
         self._database.many("INSERT INTO pointing VALUES (?, ?)", [(name, number) for name in pointed_at])
         return names
+
+    def publish(self, row: Row) -> None:
+        """Takes note that a line of the file says what the store says."""
+        self._database.rows("UPDATE held SET published = digest WHERE number = ?", (row.number,))
 
     def remove(self, kind: str, id: str, *, published: bool = False) -> set[Identity]:
         """Takes a resource out; ``published`` if its line is gone as well. All that it was called by."""
@@ -168,26 +163,11 @@ class FolderStore:
         )
         self._database.rows(statement, (kind, digest))
 
-    # ------------------------------------------------------------ exchanging files
-
-    def begin(self, exchanges: Iterable[Exchange]) -> None:
-        """Takes note of all files that are about to be exchanged: from now on they will be."""
+    def exchanged(self, digests: Mapping[str, bytes]) -> None:
+        """Takes note of the files that say now what the store says, with their digests."""
         with self._database.transaction():
-            rows = [(each.part, each.new, each.kind) for each in exchanges]
-            self._database.many("UPDATE files SET part = ?, coming = ? WHERE kind = ?", rows)
-
-    def begun(self) -> list[Exchange]:
-        """The files whose exchange was begun, and is not noted as ended."""
-        query = "SELECT kind, part, digest, coming FROM files WHERE part IS NOT NULL ORDER BY kind"
-        return [Exchange(*row) for row in self._database.rows(query)]
-
-    def end(self, done: Iterable[Exchange], not_done: Iterable[Exchange]) -> None:
-        """Takes note of which files were exchanged: they say what the store says."""
-        with self._database.transaction():
-            for each in done:
+            for kind, digest in digests.items():
                 statement = "UPDATE held SET published = digest WHERE kind = ? AND published IS NOT digest"
-                self._database.rows(statement, (each.kind,))
-                self._database.rows("DELETE FROM held WHERE kind = ? AND text IS NULL", (each.kind,))
-                self._database.rows("UPDATE files SET digest = coming, changed = 0 WHERE kind = ?", (each.kind,))
-            rows = [(each.kind,) for each in (*done, *not_done)]
-            self._database.many("UPDATE files SET part = NULL, coming = NULL WHERE kind = ?", rows)
+                self._database.rows(statement, (kind,))
+                self._database.rows("DELETE FROM held WHERE kind = ? AND text IS NULL", (kind,))
+                self._database.rows("UPDATE files SET digest = ?, changed = 0 WHERE kind = ?", (digest, kind))

@@ -13,7 +13,7 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.database import Database, InUseError
-from fhirtrial.loading.folder_store import Exchange, FolderStore
+from fhirtrial.loading.folder_store import FolderStore
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, Outcome, RefusedBundleError, Result, Write
@@ -30,8 +30,8 @@ class FolderTarget:
 
     The files are for readers. What a load takes in goes first into a database in the folder, a bundle at a time, so
     that it survives whatever ends the run; `close` then writes the files in which something changes anew, beside the
-    old ones, and exchanges all of them. An exchange that was begun is completed by the next load. The database also
-    remembers what was written before, and is locked for the run: one folder has one load at a time.
+    old ones, and exchanges all of them. What a stop leaves undone the next load completes. The database also remembers
+    what was written before, and is locked for the run: one folder has one load at a time.
 
     Files that are not as they were last written are read again: an edit is somebody else's (its content is its
     version), a line that is gone was deleted. Where that happens while a load runs, the file is left as it is.
@@ -68,7 +68,6 @@ class FolderTarget:
             # Where the folder lies says nothing: it may be moved.
             memory = State(self._database, server="of the folder", release=self.release, mapping=mapping)
             self._store = FolderStore(self._database)
-            self._exchange(self._store.begun())
             with self._database.transaction():
                 self._compare(memory)
         except BaseException:
@@ -149,9 +148,11 @@ class FolderTarget:
                 if (first := self._store.saw(id, number)) != number:
                     raise UsageError(f"{file}:{number}: {kind}/{id} stands in line {first} already")
                 row, digest = self._store.row(kind, id), hashlib.sha256(text).digest()
-                if row is None or row.published != digest:
+                if row is None or digest not in (row.published, row.digest):
                     memory.doubt(self._store.remove(kind, id))
                     memory.doubt(self._store.put(kind, id, text, published=digest))
+                elif row.published != digest:
+                    self._store.publish(row)  # of an exchange that was not noted any more
 
     def _digest(self, kind: str) -> bytes:
         try:
@@ -171,63 +172,41 @@ class FolderTarget:
             self._database.close()
 
     def _publish(self) -> None:
-        output, exchanges = Folder(self.path), []
+        """
+        Writes all files anew, then exchanges them, then takes note of it.
+
+        Where this ends in between, the next load finds which of the files say what was taken in, and writes the others.
+        """
+        output, done, left = Folder(self.path), dict[str, bytes](), list[str]()
         try:
-            for kind in self._store.kinds(changed=True):
-                digest, some = hashlib.sha256(), False
-                for text in self._store.texts(kind):
-                    line = text + b"\n"
-                    digest.update(line)
-                    output.write_lines(kind, line)
-                    some = True
-                old, new = self._store.file_digest(kind), digest.digest() if some else b""
-                part = ""
-                if some:
-                    file = output.files[kind]
-                    file.complete()
-                    part = file.part.name
-                exchanges.append(Exchange(kind, part, old, new))
-        except BaseException:
+            made = {kind: self._made(kind, output) for kind in self._store.kinds(changed=True)}
+            for file in output.files.values():
+                file.complete()
+            for kind, digest in made.items():
+                there = self._digest(kind)
+                if there not in (digest, self._store.file_digest(kind)):
+                    left.append(str(self.path / file_name(kind)))
+                    continue
+                if there != digest and digest:
+                    output.files[kind].publish()
+                elif there != digest:
+                    (self.path / file_name(kind)).unlink()
+                done[kind] = digest
+        finally:
             output.discard()
-            raise
-        self._store.begin(exchanges)
-        left = self._exchange(exchanges)
+        self._store.exchanged(done)
         if left:
-            names = ", ".join(str(self.path / file_name(each.kind)) for each in left)
-            raise UsageError(f"{names}: changed by somebody while it was loaded, and left: load once more")
+            raise UsageError(f"{', '.join(left)}: changed by somebody while it was loaded, and left: load once more")
 
-    def _exchange(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
-        """Gives complete files their names; those whose old form is another than was read are left."""
-        done: list[Exchange] = []
-        left: list[Exchange] = []
-        for each in exchanges:
-            (done if self._exchanged(each) else left).append(each)
-        if exchanges:
-            self._store.end(done, left)
-        return left
-
-    def _exchanged(self, each: Exchange) -> bool:
-        # A symbolic link stays one: what it points at is replaced.
-        final = (self.path / file_name(each.kind)).resolve()
-        part = final.with_name(each.part or file_name(each.kind))
-        there = self._digest(each.kind)
-        if there == each.new:
-            if each.part and not self._dry:
-                part.unlink(missing_ok=True)
-            return True
-        if self._dry or there != each.old:
-            return False
-        if not each.part:
-            final.unlink()
-            return True
-        try:
-            with part.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").digest() != each.new:
-                    return False
-        except FileNotFoundError:
-            return False
-        part.replace(final)
-        return True
+    def _made(self, kind: str, output: Folder) -> bytes:
+        """The digest of a type's new file; empty if there is nothing to be in it."""
+        digest, some = hashlib.sha256(), False
+        for text in self._store.texts(kind):
+            line = text + b"\n"
+            digest.update(line)
+            output.write_lines(kind, line)
+            some = True
+        return digest.digest() if some else b""
 
 
 def _version(digest: bytes | None) -> str:
