@@ -17,7 +17,7 @@ from fhirtrial.loading.folder_store import FolderStore
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, Outcome, RefusedBundleError, Result, Write
-from fhirtrial.pipelines.output import Folder, file_name
+from fhirtrial.pipelines.output import Folder, file_name, make_folder
 
 MEMORY = ".fhirtrial.sqlite"
 """The file in the folder that has what was taken in, and what was written before."""
@@ -55,11 +55,8 @@ class FolderTarget:
         if state is not None:
             raise UsageError("a state is for a server: a folder is its own memory")
         self._dry = dry
-        try:
-            if not dry:
-                self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{self.path}: no such folder can be made: {error.strerror or error}") from error
+        if not dry:
+            make_folder(self.path)
         try:
             self._database = Database(self.path / MEMORY, alone=True, dry=dry)
         except InUseError as error:
