@@ -8,8 +8,8 @@ from typing import Any
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.files import MappingFiles
+from fhirtrial.release_names import ReleaseName
 from fhirtrial.releases.own_extensions import own_extensions
-from fhirtrial.releases.release import ReleaseName
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import load_table
 
