@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Resource = dict[str, Any]
@@ -83,25 +83,6 @@ def id_in(full_url: str | None) -> str | None:
     """
     found = _OWN.fullmatch(full_url or "")
     return found[1] if found else None
-
-
-def with_references(node: Any, named: Callable[[str], str | None]) -> Any:
-    """
-    A tree in which references have the name that ``named`` gives for theirs; the same object where nothing changes.
-
-    >>> with_references({"subject": {"reference": "urn:uuid:a"}}, {"urn:uuid:a": "Patient/1"}.get)
-    {'subject': {'reference': 'Patient/1'}}
-    """
-    if isinstance(node, list):
-        items = [with_references(each, named) for each in node]
-        return node if all(one is other for one, other in zip(items, node, strict=True)) else items
-    if not isinstance(node, dict):
-        return node
-    made = {name: with_references(value, named) for name, value in node.items()}
-    address = node.get("reference")
-    if isinstance(address, str) and (name := named(address)) is not None:
-        made["reference"] = name
-    return node if all(made[name] is node[name] for name in node) else made
 
 
 def entries(bundle: Resource) -> Iterator[tuple[Resource, str | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from fhirtrial.loading.duplicates import KINDS
-from fhirtrial.loading.item import references_in
+from fhirtrial.references import references_in
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.errors import NotFound, Refused
 from fhirtrial.store import KeySet

@@ -13,10 +13,11 @@ from fhirtrial.pipelines.output import Target, open_output
 from fhirtrial.pipelines.restore import found_in
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers.fhir import ResourceSource, read_resources
+from fhirtrial.references import placeholders_in, with_references
 from fhirtrial.releases.detect import Releases
 from fhirtrial.releases.release import COVERED, Release, name_of
 from fhirtrial.releases.view import Raiser
-from fhirtrial.resources import Resource, id_in, with_references
+from fhirtrial.resources import Resource, id_in
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
 _ALL = "all"
@@ -137,12 +138,16 @@ class _Run:
     def get(self, number: int) -> Resource:
         """The resource of a number; what refers to another by its address in a Bundle refers to it by type and id."""
         resource = self.store.get(number)
-        found: Resource = with_references(resource, self.named) if self.bundled else resource
+        if not self.bundled:
+            return resource
+        text = orjson.dumps(resource)
+        names = {each: name for each in placeholders_in(text) if (name := self.named(each)) is not None}
+        found: Resource = orjson.loads(with_references(text, names)) if names else resource
         return found
 
     def named(self, reference: str) -> str | None:
-        """Type and id of the resource that an address of a Bundle means; None for any other reference."""
-        number = self.store.find(reference) if id_in(reference) else None
+        """Type and id of the resource that an address of a Bundle means; None if it means none."""
+        number = self.store.find(reference)
         found = {} if number is None else self.store.get(number)
         return f"{found['resourceType']}/{found['id']}" if "id" in found else None
 
