@@ -72,16 +72,15 @@ def capability_statement(
 def _resources(mapping: LoadedMapping, searches: Mapping[str, list[Json]]) -> Iterator[Json]:
     """The types that mapping files make, each with the searches that find it again."""
     canonical = {file.resource for file in mapping.files.values() if file.canonical}
-    for kind in sorted({file.resource for file in mapping.files.values()}):
+    for kind in mapping.kinds:
         found = [{"name": "_id", "type": "token"}]
-        identified = mapping.definitions.element(kind, "identifier") is not None
-        if identified:
+        if mapping.has_identifier(kind):
             found.append({"name": "identifier", "type": "token"})
         if kind in canonical:
             found.append({"name": "url", "type": "uri"})
         if kind == "Provenance":
             found.append({"name": "target", "type": "reference"})
-        yield _resource(kind, [*found, *searches.get(kind, ())], conditional=identified)
+        yield _resource(kind, [*found, *searches.get(kind, ())], conditional=mapping.has_identifier(kind))
 
 
 def _definition(kind: str) -> Json:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import requests
 
@@ -20,6 +20,7 @@ from fhirtrial.server.address import Address
 from fhirtrial.server.auth.auth import Auth
 from fhirtrial.server.auth.nobody import Nobody
 from fhirtrial.server.bundle_answer import BundleAnswer, read_bundle_answer
+from fhirtrial.server.bundle_retry import until_done
 from fhirtrial.server.connection import Connection
 from fhirtrial.server.courier import Courier, Noticed
 from fhirtrial.server.dialect import Dialect, read_dialect, release_name
@@ -30,6 +31,7 @@ from fhirtrial.server.response import Response, Written, read_written
 from fhirtrial.server.retry import Retry
 from fhirtrial.server.sender import Sender
 from fhirtrial.server.status import reason
+from fhirtrial.server.tally import Tally
 from fhirtrial.server.version import Version, read_version
 from fhirtrial.server.wire import Wire
 from fhirtrial.version import __version__
@@ -59,7 +61,7 @@ class FhirClient:
 
     What every method may raise, beside what it says itself: ServerError and what is below it.
 
-    A process that was forked needs a client of its own.
+    ``tally`` counts answers by status, and what was sent again. A process that was forked needs a client of its own.
 
     """
 
@@ -85,7 +87,8 @@ class FhirClient:
         auth = auth or Nobody()
         if auth.is_secret and not self.address.is_private and not plain_http:
             raise UsageError(
-                f"{self.address.text} is not encrypted: credentials are sent only to https, unless plain_http=True"
+                f"{self.address.text} is not encrypted: credentials are sent only to https, unless plain_http=True "
+                "(--plain-http)"
             )
         if release is not None and release not in RELEASES:
             raise UsageError(f"{release!r} is no release; known are {', '.join(RELEASES)}")
@@ -93,19 +96,27 @@ class FhirClient:
             raise UsageError("the user agent holds a letter that a header cannot carry")
         self.release = release
         self.retry = retry or Retry()
-        self._links = _links(links)
+        self.tally = Tally()
+        self._links = paging.read_links(links)
         self._dialect = dialect
         self._checked = release is None
         # Of the kind that a hook, called while it is held, may take again.
         self._lock = threading.RLock()
         connection = connection or Connection()
         self._wire = Wire(connection, sessions=sessions, clock=clock)
+        self._courier = Courier(
+            wire=self._wire,
+            retry=self.retry,
+            clock=clock,
+            sleep=sleep,
+            chance=chance,
+            noticed=noticed,
+            tally=self.tally,
+        )
         self._sender = Sender(
             self.address,
             auth=auth,
-            courier=Courier(
-                wire=self._wire, retry=self.retry, clock=clock, sleep=sleep, chance=chance, noticed=noticed
-            ),
+            courier=self._courier,
             user_agent=f"{user_agent} fhirtrial/{__version__}".strip(),
             gzip=connection.gzip,
         )
@@ -271,7 +282,8 @@ class FhirClient:
             bundle: of type ``transaction``.
             prefer: what the server shall send back of each entry.
             studies: the study of each entry, so that an error can name it.
-            retry: how often this one is tried. It is sent again at all only if each entry may be done twice.
+            retry: how often this one is tried. It is sent again at all only if each entry may be done twice; where a
+                server has done some of its entries only, those that may be done again are sent again alone.
 
         Raises:
             TooLarge: it is too large, or takes too long: fewer entries may go.
@@ -317,12 +329,20 @@ class FhirClient:
     ) -> BundleAnswer:
         if bundle.get("type") != kind:
             raise UsageError(f"the bundle is a {bundle.get('type')!r}, not a {kind!r}")
+        entries = bundle.get("entry") or []
         request = build.bundle(bundle, prefer=prefer, studies=studies)
         self.check_release()
-        response = self._sender.send(request, retry=retry)
-        return read_bundle_answer(
-            request, response, bundle.get("entry") or [], kind, self.address.text, self._sender.blot
-        )
+
+        def send(places: Sequence[int]) -> BundleAnswer:
+            made, sent = request, entries
+            if len(places) < len(entries):
+                sent = [entries[place] for place in places]
+                named = [studies[place] for place in places] if studies else ()
+                made = build.bundle({**bundle, "entry": sent}, prefer=prefer, studies=named)
+            response = self._sender.send(made, retry=retry)
+            return read_bundle_answer(made, response, sent, kind, self.address.text, self._sender.blot)
+
+        return until_done(send, entries, courier=self._courier, retry=retry)
 
     def _write(self, request: Request) -> Written:
         self.check_release()
@@ -352,8 +372,3 @@ class FhirClient:
                 request.facts(self.address.text, response),
             )
         return resource
-
-
-def _links(text: str) -> Any:
-    """What `fhirtrial.server.paging` understands by an option's text. Raises UsageError if it is no address."""
-    return text if text in ("same", "rewrite") else Address.parse(text)

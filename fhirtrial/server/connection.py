@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,17 @@ class Timeouts:
     silence: float = 120.0
     answer: float = 600.0
 
+    @classmethod
+    def of(cls, seconds: float) -> Timeouts:
+        """
+        The timeouts of one figure: how long the server has for an answer.
+
+        >>> Timeouts.of(5), Timeouts.of(900)
+        (Timeouts(connect=5, silence=5, answer=600.0), Timeouts(connect=10.0, silence=900, answer=900))
+        """
+        usual = cls()
+        return cls(connect=min(usual.connect, seconds), silence=seconds, answer=max(usual.answer, seconds))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
@@ -43,7 +55,8 @@ class Connection:
         gzip: whether large bodies are packed. A server, or a proxy before it, that does not take them is noticed.
         longest_answer: bytes of an answer at most, unpacked.
 
-    Raises UsageError if a file is not there, or a password stands in the proxy's URL without being a Secret.
+    Raises UsageError if a file is not there or is not what it should be, or a password stands in the proxy's URL
+    without being a Secret.
 
     """
 
@@ -57,13 +70,40 @@ class Connection:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for file in (self.ca_bundle, self.certificate, self.certificate_key):
-            if file is not None and not Path(file).exists():
-                raise UsageError(f"{os.fspath(file)}: there is no such file")
         if self.certificate_key is not None and self.certificate is None:
-            raise UsageError("a certificate's key is given, but no certificate")
+            raise UsageError("a client certificate's key is given, but no certificate")
+        self._check_files()
         if isinstance(self.proxy, str) and "@" in self.proxy:
             raise UsageError("there is a password in the proxy's URL: give it as a Secret, or in HTTPS_PROXY")
+
+    def _check_files(self) -> None:
+        """Reads the files once, so that what is wrong with one is said of that file, not of a connection."""
+        files = {
+            "CA bundle": self.ca_bundle,
+            "client certificate": self.certificate,
+            "key of the client certificate": self.certificate_key,
+        }
+        for what, file in files.items():
+            if file is not None and not Path(file).exists():
+                raise UsageError(f"{what} {os.fspath(file)}: there is no such file")
+        if self.ca_bundle is not None:
+            try:
+                if Path(self.ca_bundle).is_file():
+                    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self.ca_bundle)
+            except OSError as error:
+                why = "no certificate in PEM is in it" if isinstance(error, ssl.SSLError) else error.strerror
+                raise UsageError(f"CA bundle {os.fspath(self.ca_bundle)}: {why}") from None
+        if self.certificate is not None:
+            file = os.fspath(self.certificate)
+            try:
+                # With a password, so that nobody is asked for one.
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.load_cert_chain(file, self.certificate_key, password="")
+            except OSError as error:
+                with_key = "" if self.certificate_key is None else f" with the key {os.fspath(self.certificate_key)}"
+                why = "not a certificate in PEM with its key, which is not encrypted"
+                why = why if isinstance(error, ssl.SSLError) else str(error.strerror)
+                raise UsageError(f"client certificate {file}{with_key}: {why}") from None
 
     @property
     def verify(self) -> str | bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fhirtrial.server.errors import Facts, UnexpectedAnswer, Unreachable
 from fhirtrial.server.response import Response
 from fhirtrial.server.retry import Failure, Repeat, Retry, retry_after
+from fhirtrial.server.tally import Tally
 from fhirtrial.server.wire import AnswerTooLongError, NoAnswerError, Outgoing, Wire
 
 logger = logging.getLogger("fhirtrial.server")
@@ -37,7 +38,7 @@ Noticed = Callable[[Resend], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Courier:
-    """What sends needs: the wire, when to try again, and the three things that tests want to hold in their hands."""
+    """What sends needs: the wire, when to try again, what counts, and what tests want to hold in their hands."""
 
     wire: Wire
     retry: Retry = field(default_factory=Retry)
@@ -46,6 +47,7 @@ class Courier:
     chance: Callable[[], float] = random.random
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex
     noticed: Noticed = lambda _: None
+    tally: Tally = field(default_factory=Tally)
 
     def deliver(
         self,
@@ -88,6 +90,7 @@ class Courier:
                 too_long = str(problem)
             if too_long:
                 raise UnexpectedAnswer(too_long, told)
+            self.tally.answered(answer.status if isinstance(answer, Response) else None)
             _log(made.method, facts.what, answer, attempt, id)
             failure = self._failure(answer, attempt, started)
             if failure is None and isinstance(answer, Response):
@@ -100,8 +103,13 @@ class Courier:
                     return self._counted(answer, attempt, throttled, id)
                 raise Unreachable(str(answer), told, perhaps_done=answer.trouble == "lost")
             text = str(answer) if isinstance(answer, NoAnswerError) else ""
-            self.noticed(Resend(what=facts.what, attempt=attempt, wait=wait, status=failure.status, reason=text))
-            self.sleep(wait)
+            self.pause(facts.what, attempt, wait, status=failure.status, reason=text)
+
+    def pause(self, what: str, attempt: int, wait: float, *, status: int | None, reason: str = "") -> None:
+        """Takes note that something is sent again, and waits before it is."""
+        self.tally.resent(str(status or reason))
+        self.noticed(Resend(what=what, attempt=attempt, wait=wait, status=status, reason=reason))
+        self.sleep(wait)
 
     def told_wait(self, answer: Response) -> float | None:
         """The seconds that an answer asks to wait; None if it does not say."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
+from fhirtrial.errors import UsageError
 from fhirtrial.resources import Resource
 from fhirtrial.server.address import Address, Outside, without_query
 from fhirtrial.server.errors import Facts, ForeignLink, UnexpectedAnswer
@@ -21,6 +22,22 @@ Where links to further pages may lead.
 address; the path must be below that of the server's address.
 An address: that which the server believes to have. What stands in a link behind it is used behind the right one.
 """
+
+
+def read_links(text: str) -> Links:
+    """
+    What an option's text says of links. Raises UsageError if it is neither word, and no address.
+
+    >>> read_links("rewrite"), read_links("https://inside.example/fhir").text
+    ('rewrite', 'https://inside.example/fhir')
+    """
+    match text:
+        case "same" | "rewrite":
+            return text
+    try:
+        return Address.parse(text)
+    except UsageError as problem:
+        raise UsageError(f"links is neither same nor rewrite: {problem}") from None
 
 
 def pages(
@@ -71,8 +88,8 @@ def next_target(link: str, *, here: str, address: Address, links: Links, facts: 
     except Outside as problem:
         shown = "".join(letter if letter.isprintable() else "?" for letter in without_query(link))
         advice = (
-            'if a proxy stands before the server, links="rewrite" takes the path for one of this address, and '
-            "links=ADDRESS says which address the server believes to have"
+            'if a proxy stands before the server, links="rewrite" (--links rewrite) takes the path for one of this '
+            "address, and links=ADDRESS says which address the server believes to have"
         )
         raise ForeignLink(
             f"the next page is said to be at {shown}, which is not below {address.text}: {problem}; nothing was sent "

@@ -11,7 +11,7 @@ from typing import Literal
 from fhirtrial.server.address import Address, Outside, without_query
 from fhirtrial.server.auth.auth import Auth
 from fhirtrial.server.courier import Courier
-from fhirtrial.server.errors import Facts, ForeignLink, Refused, error_class
+from fhirtrial.server.errors import Facts, ForeignLink, Refused, ServerError, error_class
 from fhirtrial.server.outcome import Outcome
 from fhirtrial.server.request import Request
 from fhirtrial.server.response import Response
@@ -86,8 +86,7 @@ class Sender:
             self._learn(packed=packed, status=response.status)
         if 200 <= response.status < 300 or response.status in accept:
             return response
-        self._raise(request, response)
-        raise AssertionError("unreachable")
+        raise self._error(request, response)
 
     def blot(self, text: str) -> str:
         """A text of the server, without the secrets that it was sent."""
@@ -146,13 +145,14 @@ class Sender:
             retry_after=self._courier.told_wait(response),
         )
 
-    def _raise(self, request: Request, response: Response) -> None:
+    def _error(self, request: Request, response: Response) -> ServerError:
+        """What an answer means that is not the one that was wanted."""
         outcome = response.outcome
         outcome = outcome and outcome.changed(self.blot)
         said = str(outcome) if outcome and outcome.issues else _excerpt(response, self.blot)
         facts = self._facts(request, response, outcome)
         message = reason(response.status) + (f": {said}" if said else "")
-        raise error_class(response.status)(message, facts)
+        return error_class(response.status)(message, facts)
 
 
 def _excerpt(response: Response, blot: Callable[[str], str] = str) -> str:

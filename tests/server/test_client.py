@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
-import responses
 
 import fhirtrial
 from fhirtrial import FhirClient, FhirtrialError, ServerError
 from fhirtrial.errors import UsageError
 from fhirtrial.server import errors
+from fhirtrial.server.courier import Resend
 from fhirtrial.server.response import Written
 from fhirtrial.server.version import Version
 from tests.server.tools import BASE, client, outcome, put, transaction
 
 PLACE = {"resourceType": "Location", "id": "a", "name": "A place"}
 MATCH = {"identifier": "https://x.org/sid|1"}
-
-
-@pytest.fixture
-def server() -> Any:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 def hapi(code: str) -> dict[str, Any]:
@@ -285,6 +280,45 @@ def test_batch_with_failures(server: Any) -> None:
     }
     assert answer.errors[2].message.endswith(": error: HAPI-0541: no such reference")
     assert (answer.errors[2].server_code, answer.errors[2].entry, answer.errors[2].study) == ("HAPI-0541", 2, "NCT2")
+
+
+def test_entries_that_failed_alone_are_sent_again_alone(server: Any) -> None:
+    """Of a transaction done as a batch only the entries that failed for a moment are sent again, and put in place."""
+    done = {"response": {"status": "200", "location": "Location/x/_history/7"}}
+    busy, broken = {"response": {"status": "429"}}, {"response": {"status": "422"}}
+    server.post(BASE, json=answered(done, busy, broken, busy, {"response": {"status": "500"}}))
+    server.post(BASE, json=answered(busy, done, done))
+    server.post(BASE, json=answered(done))
+    noticed: list[Resend] = []
+    names = [f"NCT{number}" for number in range(5)]
+    with client(noticed=noticed.append) as one:
+        answer = one.transaction(transaction(*map(put, "abcde")), studies=names)
+        assert one.tally.again == {"429": 2}
+
+    sent = [[each["resource"]["id"] for each in orjson.loads(call.request.body)["entry"]] for call in server.calls]
+    assert sent == [list("abcde"), ["b", "d", "e"], ["b"]]
+    assert [each.version for each in answer.entries] == ["7", "7", "", "7", "7"]
+    assert {place: (error.status, error.entry, error.study) for place, error in answer.errors.items()} == {
+        2: (422, 2, "NCT2")
+    }
+    assert [each.attempt for each in noticed] == [1, 2]
+    assert answer.attempts == 3
+
+
+def test_entries_that_are_not_sent_again_alone(server: Any) -> None:
+    """Not those that name each other, and not what could be done twice; what cannot be sent stays as it failed."""
+    post = {"resource": PLACE, "request": {"method": "POST", "url": "Location"}}
+    for entry, status in ((put() | {"fullUrl": "urn:uuid:1"}, 429), (post, 500), (put("a", ifMatch='W/"1"'), 500)):
+        server.post(BASE, json=answered({"response": {"status": str(status)}}))
+        with client() as one:
+            assert one.transaction(transaction(entry)).errors[0].status == status
+    assert len(server.calls) == 3
+    server.reset()
+    server.post(BASE, json=answered({"response": {"status": "429"}}))
+    server.post(BASE, status=400)
+    with client() as one:
+        assert one.transaction(transaction(put())).errors[0].status == 429
+    assert len(server.calls) == 2
 
 
 OK = {"response": {"status": "200"}}

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,12 +120,6 @@ def test_any_shape(rest: Any, software: Any, resource: Any) -> None:
 
     assert made.upsert("Location") in ("update-by-id", "search-first")
     assert again.upsert("Location") in ("update-by-id", "search-first")
-
-
-@pytest.fixture
-def server() -> Any:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 WRITES = {

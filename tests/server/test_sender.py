@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 import requests
-import responses
 
 from fhirtrial.errors import FhirtrialError
 from fhirtrial.server import errors
@@ -22,12 +21,6 @@ from tests.server.tools import BASE, Clock, client, outcome, put, transaction
 PLACE = {"resourceType": "Location", "id": "a", "name": "A place"}
 DONE = {"resourceType": "Bundle", "type": "transaction-response", "entry": [{"response": {"status": "200 OK"}}]}
 ID = {"X-Request-ID": "req-1"}
-
-
-@pytest.fixture
-def server() -> Any:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.mark.parametrize(

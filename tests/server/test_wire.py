@@ -15,7 +15,6 @@ import orjson
 import pytest
 import requests
 
-from fhirtrial.errors import UsageError
 from fhirtrial.server import errors
 from fhirtrial.server.connection import Connection, Timeouts
 from fhirtrial.server.retry import Retry
@@ -354,26 +353,3 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         with client(server.base) as one:
             one.read("Location", "a")
         assert (len(proxy.seen), len(server.seen)) == (1, 2)
-
-
-def test_connection_options(tmp_path: Path) -> None:
-    """Certificates are given as files, and checked always; what is not there is said at once."""
-    file = tmp_path / "ca.pem"
-    file.write_text("")
-
-    def bare(**options: Any) -> Connection:
-        return Connection(environment={}, **options)
-
-    assert bare().verify is True
-    assert bare(ca_bundle=file).verify == str(file)
-    assert Connection(environment={"SSL_CERT_FILE": "/x.pem"}).verify == "/x.pem"
-    assert Connection(environment={"SSL_CERT_FILE": "/x.pem"}, ca_bundle=file).verify == str(file)
-    assert bare(certificate=file).cert == str(file)
-    assert bare(certificate=file, certificate_key=file).cert == (str(file), str(file))
-    with pytest.raises(UsageError, match=r"^/no/such\.pem: there is no such file$"):
-        bare(ca_bundle="/no/such.pem")
-    with pytest.raises(UsageError, match=r"^a certificate's key is given, but no certificate$"):
-        bare(certificate_key=file)
-    with pytest.raises(UsageError, match=r"^there is a password in the proxy's URL: give it as a Secret") as caught:
-        bare(proxy="http://me:hushhush@proxy:3128")
-    assert "hushhush" not in str(caught.value)

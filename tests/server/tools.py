@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,8 +108,8 @@ class Server:
 
 
 @contextmanager
-def serving(handle: Callable[[Exchange], None]) -> Iterator[Server]:
-    """A server whose answers a function gives."""
+def serving(handle: Callable[[Exchange], None], tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """A server whose answers a function gives; with ``tls`` one for https."""
     seen: list[Seen] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -135,12 +136,14 @@ def serving(handle: Callable[[Exchange], None]) -> Iterator[Server]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     # A connection that a test has cut off cannot be shut down once more.
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield Server(f"http://127.0.0.1:{server.server_port}", seen)
+        yield Server(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", seen)
     finally:
         server.shutdown()
         thread.join()

@@ -50,6 +50,15 @@ class Mapping:
         return self.prefixes["our"]
 
     @property
+    def kinds(self) -> list[str]:
+        """The types of resources that are made, sorted."""
+        return sorted({file.resource for file in self.files.values()})
+
+    def has_identifier(self, kind: str) -> bool:
+        """Whether resources of a type can have a business identifier."""
+        return self.definitions.element(kind, "identifier") is not None
+
+    @property
     def verbatim_url(self) -> str:
         """The extension that carries what FHIR cannot hold."""
         return self.base + "StructureDefinition/verbatim"
