@@ -31,16 +31,21 @@ def main(release: str) -> int:
     print(f"HAPI {release} is being started, which takes a minute or two …", flush=True)
     with HapiServer(release) as server:
         print(f"It answers at {server.base_url}.")
-        with FhirClient(server.base_url) as client:
-            first = load_all(SOURCES, ServerTarget(client))
-            print(f"Loaded: {first}")
-            (resources,) = Fetch(client, system="https://clinicaltrials.gov/nctid").studies(["NCT05143125"])
-            study = next(each for each in resources if each["resourceType"] == "ResearchStudy")
-            print(f"On the server: {study['title']}, status {study['status']}, version {study['meta']['versionId']}")
-            restored = fhirtrial.restore(resources)
-            print(f"The record from there: {restored.id}, {len(resources)} resources, {len(restored.issues)} issues")
-            again = load_all(SOURCES, ServerTarget(client))
-            print(f"Loaded again: {again.written} written")
+        return show(server.base_url)
+
+
+def show(server: str) -> int:
+    """Loads, reads back and loads again, on the server at an address; the exit status."""
+    with FhirClient(server) as client:
+        first = load_all(SOURCES, ServerTarget(client))
+        print(f"Loaded: {first}")
+        (resources,) = Fetch(client, system="https://clinicaltrials.gov/nctid").studies(["NCT05143125"])
+        study = next(each for each in resources if each["resourceType"] == "ResearchStudy")
+        print(f"On the server: {study['title']}, status {study['status']}, version {study['meta']['versionId']}")
+        restored = fhirtrial.restore(resources)
+        print(f"The record from there: {restored.id}, {len(resources)} resources, {len(restored.issues)} issues")
+        again = load_all(SOURCES, ServerTarget(client))
+        print(f"Loaded again: {again.written} written")
     return 1 if first.refused or again.written else 0
 
 

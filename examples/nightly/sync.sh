@@ -15,7 +15,7 @@
 # again: it goes on where it was, and sending a study twice changes nothing.
 #
 # Exit codes are those of `fhirtrial load` (0: all is loaded, 1: something was not, the report says what, 2: wrong use,
-# 3: the server could not be reached, or did not want us), and 75 if last night's run has not ended yet.
+# 3: the server could not be reached, or did not want us, 130: stopped with Ctrl-C), and 75 if last night's run has not ended yet.
 set -euo pipefail
 
 : "${FHIRTRIAL_SERVER:?must be the base URL of a FHIR server, such as http://localhost:8080/fhir}"
@@ -43,6 +43,8 @@ status=0
 # A month of reports is enough to see when something began.
 find "$data/reports" -name '*.json' -mtime +31 -delete
 if [ "$status" -ne 0 ]; then
-  echo "fhirtrial load ended with $status; its report: $report" >&2
+  # Wrong use leaves no report.
+  if [ -e "$report" ]; then told="its report: $report"; else told="there is no report"; fi
+  echo "fhirtrial load ended with $status; $told" >&2
 fi
 exit "$status"

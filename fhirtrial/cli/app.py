@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from fhirtrial.cli.exits import BROKEN_PIPE, REFUSED, USAGE
+from fhirtrial.cli.exits import BROKEN_PIPE, INTERRUPTED, REFUSED, SERVER, USAGE
 from fhirtrial.errors import FhirtrialError, InputError, MappingError, UsageError
 from fhirtrial.version import __version__
 
@@ -70,9 +70,12 @@ class Commands(click.Group):
             # https://docs.python.org/3/library/signal.html#note-on-sigpipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(BROKEN_PIPE)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            say(": ".join(["stopped", *notes(stop)]))
+            ctx.exit(INTERRUPTED if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0))
         except (FhirtrialError, OSError) as error:
-            say(f"error: {error}")
-            ctx.exit(REFUSED)
+            say("\n".join([f"error: {error}", *notes(error)]))
+            ctx.exit(SERVER if is_of_server(error) else REFUSED)
         else:
             return result
 
@@ -84,9 +87,21 @@ def main() -> None:
     Carries clinical trials from registries to FHIR and back, without loss.
 
     A SOURCE is a file, a folder, or - for standard input. Exit codes: 0 all good, 1 some records were refused, 2 the
-    command or a mapping file is wrong, 3 a server cannot be reached or does not want us.
+    command or a mapping file is wrong, 3 a server cannot be reached or does not want us, 130 stopped with Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _stop)
+
+
+def notes(error: BaseException) -> list[str]:
+    """What a command has added to an error: how to go on."""
+    return getattr(error, "__notes__", [])
+
+
+def is_of_server(error: BaseException) -> bool:
+    """Whether it is a server's, or of the way to it."""
+    from fhirtrial.server.errors import ServerError
+
+    return isinstance(error, ServerError)
 
 
 def _stop(number: int, frame: object) -> None:  # noqa: ARG001

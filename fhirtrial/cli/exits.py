@@ -10,3 +10,5 @@ SERVER = 3
 """A server cannot be reached, or does not want us; another run goes on."""
 BROKEN_PIPE = 128 + 13
 """What a shell shows for a program that wrote to a pipe which nobody reads any more."""
+INTERRUPTED = 128 + 2
+"""What a shell shows for a program that was stopped with Ctrl-C."""

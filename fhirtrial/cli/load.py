@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +11,10 @@ import click
 from fhirtrial.cli import options
 from fhirtrial.cli.app import say
 from fhirtrial.cli.exits import REFUSED
-from fhirtrial.cli.report import reporting
-from fhirtrial.cli.server import client_of, server_errors
-from fhirtrial.errors import UsageError
+from fhirtrial.cli.report import Report, check_file, reporting
+from fhirtrial.cli.server import client_of
+from fhirtrial.errors import MappingError, UsageError
+from fhirtrial.loading.summary import LoadSummary
 
 if TYPE_CHECKING:
     from fhirtrial.loading.decision import Decision
@@ -44,6 +44,7 @@ SHOWN = 120
 @options.mappings
 @options.issues
 @options.jobs
+@options.connection
 def load(
     *,
     sources: tuple[str, ...],
@@ -63,6 +64,7 @@ def load(
     mappings: str | None,
     issues: str | None,
     jobs: int,
+    **settings: Any,
 ) -> None:
     """
     Load a registry's records into a FHIR server, or a folder: each resource once, and a repeat changes nothing.
@@ -71,16 +73,16 @@ def load(
     found by its business identifier: one that is there is updated, under whatever id, one that somebody has edited on
     the server is reported and left. What is remembered in the state file as written is neither looked up nor sent; a
     run that was stopped is simply started again. Credentials come from the environment: see FHIRTRIAL_TOKEN,
-    FHIRTRIAL_USER and FHIRTRIAL_PASSWORD_FILE, FHIRTRIAL_CLIENT_ID in the documentation.
+    FHIRTRIAL_USER and FHIRTRIAL_PASSWORD_FILE, FHIRTRIAL_CLIENT_ID in the documentation; so does a proxy, from
+    HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
     \b
     Examples:
       fhirtrial load studies.jsonl --server http://localhost:8080/fhir --state studies.state
       fhirtrial load studies.jsonl --server http://localhost:8080/fhir --dry-run --diff
+      fhirtrial load studies.jsonl --server https://hospital.example/fhir --ca-bundle ca.pem --timeout 300
       fhirtrial load studies.jsonl --folder out/
     """
-    import orjson
-
     from fhirtrial.loading.loader import Options
     from fhirtrial.loading.run import load_all
 
@@ -88,13 +90,18 @@ def load(
         raise UsageError("say where to: either --server URL or --folder DIR")
     if folder is not None and state is not None:
         raise UsageError("--state is for a server: a folder is its own memory")
-    with reporting(issues, stdout_is_taken=diff) as report, server_errors():
-        target, most = target_of_options(server, folder, to)
-        report.summary = done = load_all(
+    check_file("--report", report_file, "the numbers go to one file")
+    more = advice(folder=folder, state=state, dry=dry_run)
+    with (
+        reporting(issues, stdout_is_taken=diff) as report,
+        numbers(report, report_file, more),
+        target_of_options(server, folder, to, settings) as target,
+    ):
+        load_all(
             sources,
             target,
             state=state,
-            options=Options(verify=verify, force=force, dry=dry_run, prune=prune, workers=workers or most),
+            options=Options(verify=verify, force=force, dry=dry_run, prune=prune, workers=workers),
             mappings=mappings,
             contacts=not no_contacts,
             input_format=input_format,
@@ -102,23 +109,71 @@ def load(
             noticed=report.notice,
             shown=show_difference if diff else None,
             progress=report.loaded,
+            begun=report.begun,
         )
-        if report_file is not None:
-            Path(report_file).write_bytes(orjson.dumps(done.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def target_of_options(server: str | None, folder: str | None, to: str | None) -> tuple[Target, int]:
-    """Where to load into, and how many bundles at a time are of use there."""
+def advice(*, folder: str | None, state: str | None, dry: bool) -> str:
+    """How to go on after a stop, and where that is which the load has done."""
+    if dry:
+        return "it was a dry run: nothing was written"
+    if state is not None:
+        return f"what was written is remembered in {state}; the same command goes on"
+    there = "on the server" if folder is None else f"in {folder}"
+    return f"what was written is {there} and found there; the same command goes on"
+
+
+@contextmanager
+def numbers(report: Report, file: str | None, more: str) -> Iterator[None]:
+    """
+    Writes the numbers of a load as JSON, also of one that is broken off: then with the reason.
+
+    ``more`` is added to what stops it. Wrong use that shows before anything was done writes nothing.
+    """
+    import orjson
+
+    from fhirtrial.pipelines.output import open_output
+
+    output = open_output(file)
+    report.summary = LoadSummary()
+    try:
+        yield
+    except BaseException as error:
+        done = report.summary
+        assert isinstance(done, LoadSummary)
+        outside = isinstance(error, (KeyboardInterrupt, SystemExit))
+        report.stays = bool(done.studies or done.entries) or not isinstance(error, (MappingError, UsageError))
+        done.stopped = "stopped from outside" if outside else str(error) or type(error).__name__
+        if outside or done.entries:
+            error.add_note(more)
+        raise
+    else:
+        report.stays = True
+    finally:
+        done = report.summary
+        assert isinstance(done, LoadSummary)
+        if report.stays:
+            output.write("", orjson.dumps(done.as_dict(), option=orjson.OPT_INDENT_2))
+            output.finish()
+        else:
+            output.discard()
+
+
+@contextmanager
+def target_of_options(
+    server: str | None, folder: str | None, to: str | None, settings: dict[str, Any]
+) -> Iterator[Target]:
+    """Where to load into; the connections to a server are closed at the end."""
     if folder is not None:
         from fhirtrial.loading.folder_target import FolderTarget
 
-        return FolderTarget(folder, release=to or "R5"), 1
-    from fhirtrial.loading.server_target import ServerTarget, counting
+        yield FolderTarget(folder, release=to or "R5")
+        return
+    from fhirtrial.loading.server_target import ServerTarget
 
-    again: Counter[str] = Counter()
-    client = client_of(str(server), release=to, noticed=counting(again))
-    client.check_release()
-    return ServerTarget(client, again=again), client.dialect.workers
+    with client_of(str(server), release=to, **settings) as client:
+        client.check_release()
+        yield ServerTarget(client)
 
 
 def show_difference(item: Item, decision: Decision, differences: Sequence[Difference]) -> None:
@@ -146,7 +201,8 @@ def _short(value: Any) -> str:
 
 @click.command()
 @options.server_needed
-def duplicates(*, server: str) -> None:
+@options.connection
+def duplicates(*, server: str, **settings: Any) -> None:
     """
     List the identifiers that several resources of a server share: studies with such are not loaded.
 
@@ -157,10 +213,12 @@ def duplicates(*, server: str) -> None:
       fhirtrial duplicates --server http://localhost:8080/fhir
     """
     from fhirtrial.loading.duplicates import shared_identifiers
+    from fhirtrial.mapping.mapper import Mapper
 
-    count = 0
-    with server_errors():
-        for identity, names in shared_identifiers(client_of(server)):
+    count, mapping = 0, Mapper().mapping
+    kinds = [kind for kind in mapping.kinds if mapping.has_identifier(kind)]
+    with client_of(server, **settings) as client:
+        for identity, names in shared_identifiers(client, kinds):
             count += 1
             click.echo("\t".join([f"{identity.kind}?identifier={identity.system}|{identity.value}", *names]))
     say(f"{count:,} identifier{'' if count == 1 else 's'} of several resources")

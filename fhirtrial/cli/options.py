@@ -30,4 +30,58 @@ source_release = click.option(
 input_format = click.option(
     "--input-format", metavar="NAME", help="Read study, page, array, jsonl, text, zip or folder; else by the content."
 )
+
+
+def connection(command: Callable[..., None]) -> Callable[..., None]:
+    """How a server is reached: the options of `fhirtrial.server.settings.Settings`, by their names."""
+    for option in reversed(_CONNECTION):
+        command = option(command)
+    return command
+
+
+_CONNECTION = [
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(0, min_open=True),
+        help="What the server has for each answer; else FHIRTRIAL_TIMEOUT, or 120.",
+    ),
+    click.option(
+        "--attempts",
+        metavar="N",
+        type=click.IntRange(1),
+        help="How often a request is sent at most; else FHIRTRIAL_ATTEMPTS, or 6.",
+    ),
+    click.option(
+        "--ca-bundle",
+        metavar="FILE",
+        help="The certificates to trust; else FHIRTRIAL_CA_BUNDLE, SSL_CERT_FILE, or those that come along.",
+    ),
+    click.option(
+        "--client-certificate",
+        metavar="FILE",
+        help="Our own certificate, where the server wants one; else FHIRTRIAL_CLIENT_CERTIFICATE.",
+    ),
+    click.option(
+        "--client-key",
+        metavar="FILE",
+        help="The key of that certificate, unless it stands in the same file; else FHIRTRIAL_CLIENT_KEY.",
+    ),
+    click.option(
+        "--gzip", is_flag=True, default=None, help="Pack large requests, if the server takes that; else FHIRTRIAL_GZIP."
+    ),
+    click.option(
+        "--links",
+        metavar="same|rewrite|URL",
+        help="What links to further pages may name: the server's address, any (rewrite: only their path counts, behind "
+        "a proxy), or the URL that the server believes to have; else FHIRTRIAL_LINKS.",
+    ),
+    click.option(
+        "--plain-http",
+        is_flag=True,
+        default=None,
+        help="Send credentials also where they are not encrypted; else FHIRTRIAL_PLAIN_HTTP.",
+    ),
+]
+
 jobs = click.option("--jobs", metavar="N", default=1, type=click.IntRange(1), help="Processes that convert.")

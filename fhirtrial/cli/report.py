@@ -29,13 +29,24 @@ def target_of(output: str) -> str | BinaryIO:
     return sys.stdout.buffer if output == "-" else output
 
 
+def check_file(option: str, file: str | None, why: str) -> None:
+    """Raises UsageError if an option names a folder where a file is wanted."""
+    if file is not None and (Path(file).is_dir() or file.endswith("/")):
+        raise UsageError(f"{option} {file}: this is a folder; {why}")
+
+
 class Report:
-    """What goes to standard error, or into the file of issues, while a run goes on and at its end."""
+    """
+    What goes to standard error, or into the file of issues, while a run goes on and at its end.
+
+    ``stays`` says whether what the run has done so far stays even where it is broken off, and its issues with it.
+    """
 
     def __init__(self, issues: Output | None, live: Progress | None, *, on_terminal: bool) -> None:
         from fhirtrial.pipelines.summary import Summary
 
         self.summary: Summary | LoadSummary = Summary()
+        self.stays = False
         self._issues = issues
         self._live = live
         self._on_terminal = on_terminal
@@ -68,6 +79,10 @@ class Report:
             self._live.update(task, completed=summary.records, refused=summary.refused, resources=resources)
             self._live.refresh()
 
+    def begun(self, summary: LoadSummary) -> None:
+        """Takes the numbers of a load, which are told also where it is broken off."""
+        self.summary = summary
+
     def loaded(self, summary: LoadSummary) -> None:
         """Shows how far a load is."""
         if self._live is not None:
@@ -99,13 +114,17 @@ def far(summary: LoadSummary, seconds: float) -> str:
 
 @contextmanager
 def reporting(issues: str | None, *, stdout_is_taken: bool, quiet: bool = False) -> Iterator[Report]:
-    """The report of a run; at its end the summary is said and, if anything was refused, the command exits with 1."""
+    """
+    The report of a run; at its end the summary is said and, if anything was refused, the command exits with 1.
+
+    Of a run that is broken off the issues are discarded, as what it has written; but not if that stays: see
+    `Report.stays`.
+    """
     from fhirtrial.pipelines.output import open_output
 
     if issues == "-" and stdout_is_taken:
         raise UsageError("--issues -: standard output is taken by the result; use -o FILE, or --issues FILE")
-    if issues is not None and (Path(issues).is_dir() or issues.endswith("/")):
-        raise UsageError(f"--issues {issues}: this is a folder; the issues go to one file")
+    check_file("--issues", issues, "the issues go to one file")
     output = None if issues is None else open_output(target_of(issues))
     on_terminal = sys.stderr.isatty()
     live = _progress(sys.stderr) if on_terminal and not quiet else None
@@ -114,17 +133,14 @@ def reporting(issues: str | None, *, stdout_is_taken: bool, quiet: bool = False)
         if live is not None:
             live.start()
         yield report
-        if output is not None:
-            output.finish()
-    except BaseException:
-        if output is not None:
-            output.discard()
-        raise
+        report.stays = True
     finally:
+        if output is not None:
+            (output.finish if report.stays else output.discard)()
         if live is not None:
             live.stop()
-    if not quiet:
-        report.finish()
+        if report.stays and not quiet:
+            report.finish()
     if report.summary.refused:
         raise click.exceptions.Exit(REFUSED)
 

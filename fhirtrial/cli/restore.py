@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fhirtrial.cli import options
 from fhirtrial.cli.report import reporting, target_of
-from fhirtrial.cli.server import client_of, server_errors
+from fhirtrial.cli.server import client_of
 from fhirtrial.errors import UsageError
 
 if TYPE_CHECKING:
     from fhirtrial.issue import Issue
     from fhirtrial.readers.fhir import ResourceFound
+    from fhirtrial.server.client import FhirClient
 
 
 @click.command()
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 @options.mappings
 @options.issues
 @options.verify
+@options.connection
 def restore(
     *,
     sources: tuple[str, ...],
@@ -37,6 +40,7 @@ def restore(
     mappings: str | None,
     issues: str | None,
     verify: bool,
+    **settings: Any,
 ) -> None:
     """
     Make a registry's records of FHIR, of whatever release: one per line, in the order of the studies.
@@ -48,7 +52,7 @@ def restore(
     Examples:
       fhirtrial restore out/ -o studies.jsonl --verify
       fhirtrial convert studies.jsonl | fhirtrial restore - > again.jsonl
-      fhirtrial restore --server http://localhost:8080/fhir NCT05143125
+      fhirtrial restore --server https://hospital.example/fhir --ca-bundle ca.pem NCT05143125
     """
     from fhirtrial.pipelines.restore import restore_all
 
@@ -58,29 +62,36 @@ def restore(
         raise UsageError("say what to restore: SOURCE..., or --server URL with numbers or --all")
     if server is not None and all_ == bool(sources):
         raise UsageError("with --server say which studies: their numbers, or --all")
-    with reporting(issues, stdout_is_taken=output == "-") as report, server_errors():
+    with reporting(issues, stdout_is_taken=output == "-") as report:
         report.summary = restore_all(
             sources if server is None else [],
             target_of(output),
             mappings=mappings,
             source_release=source_release,
-            more=None if server is None else lambda note: read_server(str(server), sources, note),
+            more=None if server is None else partial(read_server, client_of(server, **settings), sources, mappings),
             verify=verify,
             noticed=report.notice,
             progress=report.progress,
         )
 
 
-def read_server(server: str, numbers: Sequence[str], note: Callable[[Issue], object]) -> Iterator[ResourceFound]:
+def read_server(
+    client: FhirClient, numbers: Sequence[str], mappings: str | None, note: Callable[[Issue], object]
+) -> Iterator[ResourceFound]:
     """The resources of studies on a server: of all of them, if no numbers are given."""
+    import orjson
+
     from fhirtrial.files import MappingFiles
     from fhirtrial.loading.fetch import Fetch
     from fhirtrial.prefixes import load_prefixes
     from fhirtrial.readers.fhir import ResourceFound
     from fhirtrial.record import Origin
 
-    fetch = Fetch(client_of(server), system=load_prefixes(MappingFiles())["nct"], noticed=note)
+    files = MappingFiles(None if mappings is None else Path(mappings))
+    fetch = Fetch(client, system=load_prefixes(files)["nct"], noticed=note)
     parts = fetch.studies(numbers) if numbers else fetch.everything()
-    for resources in parts:
-        for resource in resources:
-            yield ResourceFound(resource=resource, origin=Origin(file=fetch.base), full_url=None, size=1000)
+    with client:
+        for resources in parts:
+            for resource in resources:
+                size = len(orjson.dumps(resource))
+                yield ResourceFound(resource=resource, origin=Origin(file=fetch.base), full_url=None, size=size)

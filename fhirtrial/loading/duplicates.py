@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fhirtrial.identity import Identity, identities_of
 from fhirtrial.server.client import FhirClient
 
-KINDS = (
-    "ResearchStudy",
-    "Group",
-    "PlanDefinition",
-    "ActivityDefinition",
-    "Organization",
-    "Practitioner",
-    "PractitionerRole",
-    "Location",
-)
-"""The types of resources that are loaded by identifier."""
 
-
-def shared_identifiers(client: FhirClient) -> Iterator[tuple[Identity, list[str]]]:
-    """Each identifier that several resources of one type have, with their references, sorted."""
-    for kind in KINDS:
+def shared_identifiers(client: FhirClient, kinds: Iterable[str]) -> Iterator[tuple[Identity, list[str]]]:
+    """Each identifier that several resources of one of some types have, with their references, sorted."""
+    for kind in kinds:
         first: dict[Identity, str] = {}
         several: dict[Identity, set[str]] = {}
         for resource in client.search(kind, {"_elements": "identifier", "_count": "500"}):

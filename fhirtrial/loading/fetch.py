@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ _KNOWN = frozenset(
     {"Group", "PlanDefinition", "ActivityDefinition", "Organization", "Practitioner", "PractitionerRole", "Location"}
 )
 """What is followed. Others, a study that this one is part of among them, are not the study's own."""
+_ABSOLUTE = re.compile(r"(?i)https?://")
 _BY_URL = ("ActivityDefinition", "PlanDefinition")
 
 
@@ -37,6 +39,7 @@ class Fetch:
         self.system = system
         self.noticed = noticed
         self.base = client.address.text
+        self._elsewhere: set[str] = set()
 
     def studies(self, numbers: Sequence[str]) -> Iterator[list[Resource]]:
         """The resources of studies by their numbers, some studies at a time; one that is not there is an issue."""
@@ -65,7 +68,7 @@ class Fetch:
     def around(self, studies: Iterable[Resource]) -> list[Resource]:
         """Studies, what points at them, and all that they refer to."""
         found: dict[str, Resource] = {}
-        urls: set[str] = set()
+        asked_for: set[str] = set()
         for study in studies:
             found[f"ResearchStudy/{study.get('id')}"] = study
         for asked in in_parts(list(found), ASKED):
@@ -77,9 +80,9 @@ class Fetch:
             for resource in fresh:
                 self._addresses(resource, references, canonicals)
             before = set(found)
-            self._by_id(sorted(references - found.keys()), found)
-            self._by_url(sorted(canonicals - urls), found)
-            urls |= canonicals
+            self._by_id(sorted(references - found.keys() - asked_for), found)
+            self._by_url(sorted(canonicals - asked_for), found)
+            asked_for |= references | canonicals
             fresh = [resource for name, resource in found.items() if name not in before]
         return list(found.values())
 
@@ -95,14 +98,19 @@ class Fetch:
                     found[f"{kind}/{each.get('id')}"] = each
             for identity in identities:
                 if f"{kind}/{identity}" not in found:
-                    self._say("warning", "unresolved", "it is referred to, and not on the server", f"{kind}/{identity}")
+                    self._unresolved(f"{kind}/{identity}")
 
     def _by_url(self, canonicals: Sequence[str], found: dict[str, Resource]) -> None:
         for kind in _BY_URL:
             mine = [url for url in canonicals if f"/{kind}/" in url]
+            there = set()
             for asked in in_parts(mine, ASKED):
                 for each in self.client.search(kind, {"url": ",".join(map(escaped, asked)), "_count": "200"}):
                     found[f"{kind}/{each.get('id')}"] = each
+                    there.add(each.get("url"))
+            for url in mine:
+                if url not in there:
+                    self._unresolved(url)
 
     def _addresses(self, node: Any, references: set[str], canonicals: set[str]) -> None:
         if isinstance(node, list):
@@ -111,11 +119,23 @@ class Fetch:
         elif isinstance(node, dict):
             for name, value in node.items():
                 if name == "reference" and isinstance(value, str):
-                    references.add(spellings(value.removeprefix(f"{self.base}/"))[-1])
+                    self._reference(value, references)
                 elif name in _CANONICAL and isinstance(value, str):
                     canonicals.add(value.partition("|")[0])
                 elif isinstance(value, dict | list):
                     self._addresses(value, references, canonicals)
+
+    def _reference(self, value: str, references: set[str]) -> None:
+        """Adds the resource of this server that a reference means; what is on another has the same name by chance."""
+        name = spellings(value)[-1]
+        if not _ABSOLUTE.match(value) or value.startswith(f"{self.base}/"):
+            references.add(name)
+        elif name.partition("/")[0] in _KNOWN and value not in self._elsewhere:
+            self._elsewhere.add(value)
+            self._say("warning", "unresolved", "it is referred to, and on another server", value)
+
+    def _unresolved(self, path: str) -> None:
+        self._say("warning", "unresolved", "it is referred to, and not on the server", path)
 
     def _say(self, severity: Any, code: str, message: str, path: str) -> None:
         self.noticed(Issue(severity=severity, code=code, message=message, place=self.base, path=path))

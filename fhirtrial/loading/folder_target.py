@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +17,7 @@ from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, Outcome, RefusedBundleError, Result, Write
 from fhirtrial.pipelines.output import Folder, file_name, make_folder
+from fhirtrial.server.tally import Tally
 
 MEMORY = ".fhirtrial.sqlite"
 """The file in the folder that has what was taken in, and what was written before."""
@@ -47,7 +47,7 @@ class FolderTarget:
         self.path = Path(path)
         self.release = release
         self.address = self.path.resolve().as_uri()
-        self.again: Counter[str] = Counter()
+        self.tally = Tally()
         self._dry = False
 
     def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:

@@ -114,7 +114,7 @@ class Loader:
         self.noticed = noticed
         self.shown = shown
         self.progress = progress
-        self.summary = LoadSummary(dry=options.dry, again=target.again)
+        self.summary = LoadSummary(dry=options.dry)
         self.pace = Pace(target.limits, entries=FIRST)
         self.writer = Writer(target, state, self.pace, self.summary)
         self.seen = KeySet()

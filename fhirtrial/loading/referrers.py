@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from fhirtrial.loading.duplicates import KINDS
-from fhirtrial.references import references_in
+from fhirtrial.loading.item import references_in
+from fhirtrial.releases.release import COVERED
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.errors import NotFound, Refused
 from fhirtrial.store import KeySet
@@ -13,7 +13,6 @@ from fhirtrial.store import KeySet
 _PARTIES = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location"})
 """What studies refer to in elements that no search parameter covers: R5's parties, and extensions in all releases."""
 _ELEMENTS = "associatedParty,extension,site"
-_POINTING = (*KINDS, "Provenance")
 
 
 class Referrers:
@@ -21,8 +20,9 @@ class Referrers:
     What refers to the resources of a server.
 
     Not every server minds what a deletion would leave behind, and none minds references that it has no search parameter
-    for. So the server is asked by all searches that it lists for the type; where it lists none, by each parameter of
-    the loaded types that holds references. For parties all studies are read, once, without the rest of their content.
+    for. So the server is asked by all searches that it lists for the type; where it lists none, by each parameter that
+    holds references, of the types that have a form in each release. For parties all studies are read, once, without the
+    rest of their content.
     """
 
     def __init__(self, client: FhirClient) -> None:
@@ -44,7 +44,7 @@ class Referrers:
 
     def _searched(self, name: str) -> bool:
         """By a search for each parameter that may hold it."""
-        for kind in _POINTING:
+        for kind in COVERED:
             for parameter in self._client.dialect.abilities(kind).references:
                 try:
                     found = self._client.search(kind, {parameter: name, "_elements": "id", "_count": "2"})

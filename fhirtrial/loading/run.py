@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
@@ -16,15 +15,15 @@ from fhirtrial.loading.decision import Decision
 from fhirtrial.loading.folder_target import FolderTarget
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.loader import Group, Loader, Options
-from fhirtrial.loading.server_target import ServerTarget, counting
+from fhirtrial.loading.server_target import ServerTarget
 from fhirtrial.loading.source import from_records, from_resources, holds_resources
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import Target
 from fhirtrial.mapping.difference import Difference
 from fhirtrial.prefixes import load_prefixes
 from fhirtrial.readers.meter import Meter
-from fhirtrial.server.auth.environment import from_environment
 from fhirtrial.server.client import FhirClient
+from fhirtrial.server.settings import Settings
 from fhirtrial.version import __version__
 
 
@@ -41,6 +40,7 @@ def load_all(
     noticed: Callable[[Issue], object] = lambda _: None,
     shown: Callable[[Item, Decision, Sequence[Difference]], object] | None = None,
     progress: Callable[[LoadSummary], object] = lambda _: None,
+    begun: Callable[[LoadSummary], object] = lambda _: None,
 ) -> LoadSummary:
     """
     Loads a registry's records, or FHIR resources that are made already, into a target: each once, a repeat nothing.
@@ -59,6 +59,8 @@ def load_all(
         noticed: is called with each issue.
         shown: is called with each resource that differs from what the target holds.
         progress: is called from time to time.
+        begun: is called once, before anything is read, with the numbers, which grow: so that those of a load that is
+            broken off are at hand.
 
     Raises:
         UsageError: an argument cannot be meant, or the state belongs to another target.
@@ -84,9 +86,11 @@ def load_all(
 
         def metered(summary: LoadSummary) -> None:
             summary.share = meter.share
+            count(summary, target)
             progress(summary)
 
         loader = Loader(target, memory, options, own=own, noticed=noticed, shown=shown, progress=metered)
+        begun(loader.summary)
         groups: Iterator[Group]
         if any(made):
             groups = from_resources(given, release=target.release, noticed=loader.refuse)
@@ -105,9 +109,16 @@ def load_all(
             loader.load(groups)
         finally:  # a run that is stopped keeps what it has
             target.close()
+            count(loader.summary, target)
     finally:
         memory.close()
     return loader.summary
+
+
+def count(summary: LoadSummary, target: Target) -> None:
+    """Takes over what a target has counted."""
+    tally = target.tally
+    summary.statuses, summary.again = tally.statuses, tally.again
 
 
 def mapping_version(files: MappingFiles) -> str:
@@ -134,8 +145,8 @@ def load(
 
     Args:
         sources: one source or several: see `load_all`.
-        server: the base address of a FHIR server, with credentials from the environment; or a `FhirClient`, which
-            stays open.
+        server: the base address of a FHIR server, with credentials and settings (see
+            `fhirtrial.server.settings.Settings`) from the environment; or a `FhirClient`, which stays open.
         folder: a folder of NDJSON files instead.
         to: the release of FHIR; the server's if not given, R5 for a folder.
         further: as `load_all` takes them: ``state``, ``options``, ``noticed`` …
@@ -154,7 +165,6 @@ def load(
             raise UsageError(f"{server.address.text} speaks {server.dialect.release or 'another release'}, not {to}")
         server.check_release()
         return load_all(given, ServerTarget(server), **further)
-    again: Counter[str] = Counter()
-    with FhirClient(str(server), auth=from_environment(), release=to, noticed=counting(again)) as client:
+    with Settings.read().client(str(server), release=to) as client:
         client.check_release()
-        return load_all(given, ServerTarget(client, again=again), **further)
+        return load_all(given, ServerTarget(client), **further)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import orjson
@@ -19,8 +17,7 @@ from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 from fhirtrial.release_names import RELEASES
 from fhirtrial.server.client import FhirClient
-from fhirtrial.server.courier import Resend
-from fhirtrial.server.entries import upsert_entry
+from fhirtrial.server.entries import repeat_of, upsert_entry
 from fhirtrial.server.errors import (
     Conflict,
     NotFound,
@@ -32,6 +29,7 @@ from fhirtrial.server.errors import (
     Unreachable,
 )
 from fhirtrial.server.response import Written
+from fhirtrial.server.tally import Tally
 
 _ELSEWHERE = frozenset({"HAPI-2279"})
 """What HAPI says where a condition finds a resource under another id than the body's."""
@@ -48,16 +46,16 @@ class ServerTarget:
     created under that id, so that two who load at once do not make two. Known ones are updated by id, in the version
     that was seen.
 
-    The client stays open: whoever has made it closes it. ``again`` is what it counts its resendings in: see `counting`.
+    The client stays open: whoever has made it closes it.
 
     Raises UsageError if the server speaks a release that nothing can be loaded in.
     """
 
     remembers = False
 
-    def __init__(self, client: FhirClient, *, again: Counter[str] | None = None) -> None:
+    def __init__(self, client: FhirClient) -> None:
         self.client = client
-        self.again: Counter[str] = Counter() if again is None else again
+        self._before = client.tally.copy()
         self.address = client.address.text
         dialect = client.dialect
         if dialect.release not in RELEASES:
@@ -76,6 +74,11 @@ class ServerTarget:
     def together(self) -> AbstractContextManager[None]:
         """A server and a file cannot be changed together: what only the server has done is looked up."""
         return nullcontext()
+
+    @property
+    def tally(self) -> Tally:
+        """What the client has counted since this target was made."""
+        return self.client.tally.since(self._before)
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the server holds under identities of one type."""
@@ -120,9 +123,11 @@ class ServerTarget:
             elsewhere = not _ELSEWHERE.isdisjoint(error.outcome.server_codes)
             raise RefusedBundleError(str(error), place=error.entry, changed=elsewhere) from error
         except ServerFault as error:
-            if error.status in _OF_THE_WAY:
-                raise
-            raise RefusedBundleError(str(error), place=error.entry) from error
+            if error.status in _OF_THE_WAY and repeat_of(entry) == "always":
+                raise  # it was tried often enough
+            # What may not be done twice was sent once: what became of it is seen when it is looked at.
+            of_the_way = error.status in _OF_THE_WAY
+            raise RefusedBundleError(str(error), place=error.entry, changed=of_the_way) from error
         return [
             refused(answer.errors[place])
             if place in answer.errors
@@ -186,24 +191,6 @@ class ServerTarget:
     def close(self) -> None:
         """Forgets what was read; each bundle was written when it was sent."""
         self._referrers.close()
-
-
-def counting(again: Counter[str]) -> Callable[[Resend], None]:
-    """
-    What a client is given as ``noticed``, so that what it sends again is counted.
-
-    >>> again = Counter()
-    >>> counting(again)(Resend(what="a search", attempt=2, wait=1.0, status=503))
-    >>> again
-    Counter({'503': 1})
-    """
-    lock = Lock()
-
-    def notice(resend: Resend) -> None:
-        with lock:  # it is called by each thread that sends
-            again[str(resend.status or resend.reason or "no answer")] += 1
-
-    return notice
 
 
 def result(write: Write, written: Written, *, throttled: bool = False) -> Result:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +15,7 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity, identity_of
 from fhirtrial.issue import Issue
-from fhirtrial.loading.item import Item, item_of
+from fhirtrial.loading.item import Item, item_of, placeholders_in, with_references
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
@@ -24,7 +23,6 @@ from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.readers import Seen, Source, find
 from fhirtrial.readers.fhir import read_resources
 from fhirtrial.readers.source import Limits, Piece
-from fhirtrial.references import placeholders_in, with_references
 from fhirtrial.releases.detect import release_of
 
 _PEEKED = 1 << 16
@@ -132,7 +130,7 @@ def holds_resources(source: str) -> bool:
         peek = getattr(sys.stdin.buffer, "peek", None)
         return peek is not None and b'"resourceType"' in peek(_PEEKED)
     path = Path(source)
-    files = chain(sorted(path.rglob("*"))) if path.is_dir() else iter([path])
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     for file in files:
         if not file.is_file() or file.name.startswith("."):
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fhirtrial.identity import Identity
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.state import State
+from fhirtrial.server.tally import Tally
 
 Way = Literal["create", "update"]
 Outcome = Literal["created", "updated", "unchanged"]
@@ -116,8 +116,8 @@ class Target(Protocol):
         """Whether the target itself remembers what was written, so that no file is needed for that."""
 
     @property
-    def again(self) -> Counter[str]:
-        """How often something had to be sent again, by the reason."""
+    def tally(self) -> Tally:
+        """Which answers came until now, and what had to be sent again."""
 
     def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
         """

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhirtrial.loading.decision import Decision
-from fhirtrial.loading.item import Item, with_id
+from fhirtrial.loading.item import Item, with_id, with_references
 from fhirtrial.loading.pace import Pace
 from fhirtrial.loading.plan import by_level
 from fhirtrial.loading.state import State, Written
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import RefusedBundleError, Result, Target, Write
-from fhirtrial.references import with_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +134,7 @@ class Writer:
         else:
             self.pace.took(took, len(writes))
         with self._lock:
-            self.summary.took(took, len(writes))
+            self.summary.took(took, [write.item.study for write in writes])
         outcomes = [Outcome(item=each.item, result=each) for each in results if isinstance(each, Result)]
         for write, each in zip(writes, results, strict=True):
             if isinstance(each, RefusedBundleError):
