@@ -11,6 +11,9 @@ from tests.hapi.server import PROGRAM, HapiServer
 from tests.hapi.sharing import SharedServers
 from tests.maven import need
 
+# What these assert is shown when it fails, as in a test.
+pytest.register_assert_rewrite("tests.load_hapi")
+
 Report = Generator[None, pytest.TestReport, pytest.TestReport]
 LOGGED = pytest.StashKey[list[tuple[HapiServer, int]]]()
 """Servers that a test uses, with the length of their logs before it."""

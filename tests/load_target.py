@@ -11,12 +11,28 @@ from typing import Any
 
 import orjson
 
-from fhirtrial.identity import Identity, identity_of
+from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.state import State
-from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
+from fhirtrial.loading.target import Held, Outcome, RefusedBundleError, Result, Write
+from fhirtrial.server.tally import Tally
 
 Resource = dict[str, Any]
+ROOT = Path(__file__).resolve().parent
+GOLDEN = [orjson.loads(file.read_bytes()) for file in sorted((ROOT / "golden").glob("*/input.json"))]
+
+
+def edited(study: Resource, title: str = "Another title") -> Resource:
+    """The study with another title."""
+    copy: Resource = orjson.loads(orjson.dumps(study))
+    copy["protocolSection"]["identificationModule"]["briefTitle"] = title
+    return copy
+
+
+def number_of(study: Resource) -> str:
+    """The number of a study."""
+    found: str = study["protocolSection"]["identificationModule"]["nctId"]
+    return found
 
 
 class MemoryTarget:
@@ -28,9 +44,10 @@ class MemoryTarget:
 
     def __init__(self, release: str = "R5", limits: Limits | None = None) -> None:
         self.release = release
-        self.again: Counter[str] = Counter()
+        self.tally = Tally()
         self.limits = limits or Limits(entries=200, size=1 << 20)
         self.history: dict[str, list[Resource]] = {}
+        self.named: dict[Identity, dict[str, None]] = {}
         self.log: Counter[str] = Counter()
         self.before_write: Callable[[Sequence[Write]], None] = lambda _: None
         self.after_write: Callable[[Sequence[Write]], None] = lambda _: None
@@ -49,7 +66,7 @@ class MemoryTarget:
     def put(self, resource: Resource) -> None:
         """Somebody else's edit."""
         name = f"{resource['resourceType']}/{resource['id']}"
-        self.history.setdefault(name, []).append(orjson.loads(orjson.dumps(resource)))
+        self.keep(name, orjson.loads(orjson.dumps(resource)))
 
     # ------------------------------------------------------------ what the loader calls
 
@@ -62,18 +79,22 @@ class MemoryTarget:
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         with self.lock:
             self.log["find"] += 1
+            assert len({identity.kind for identity in identities}) == 1
             found: dict[Identity, list[Held]] = {}
-            wanted = set(identities)
-            assert len({identity.kind for identity in wanted}) == 1
-            for name, resource in self.now().items():
-                names = {Identity(resource["resourceType"], "", resource["id"]), identity_of(resource)}
-                for each in resource.get("identifier", ()):
-                    names.add(Identity(resource["resourceType"], each.get("system", ""), each.get("value", "")))
-                for identity in wanted & names:
-                    version = str(len(self.history[name]))
-                    body = {**resource, "meta": {"versionId": version, "lastUpdated": "2020-01-01T00:00:00Z"}}
-                    found.setdefault(identity, []).append(Held(id=resource["id"], version=version, resource=body))
+            for identity in identities:
+                for name in self.named.get(identity, ()):
+                    resource = (self.history.get(name) or [{}])[-1]
+                    if resource and identity in identities_of(resource):
+                        version = str(len(self.history[name]))
+                        body = {**resource, "meta": {"versionId": version, "lastUpdated": "2020-01-01T00:00:00Z"}}
+                        found.setdefault(identity, []).append(Held(id=resource["id"], version=version, resource=body))
             return found
+
+    def keep(self, name: str, resource: Resource) -> None:
+        """A new version; by what it is found is only ever added to, so `find` looks whether it still has that."""
+        self.history.setdefault(name, []).append(resource)
+        for identity in identities_of(resource):
+            self.named.setdefault(identity, {})[name] = None
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
         with self.lock:
@@ -105,9 +126,9 @@ class MemoryTarget:
         versions = self.history.setdefault(name, [])
         if versions and versions[-1] == resource:
             return Result(item=write.item, outcome="unchanged", id=write.id, version=str(len(versions)))
-        versions.append(resource)
-        outcome = "created" if len(versions) == 1 else "updated"
-        return Result(item=write.item, outcome=outcome, id=write.id, version=str(len(versions)))  # type: ignore[arg-type]
+        self.keep(name, resource)
+        outcome: Outcome = "created" if len(versions) == 1 else "updated"
+        return Result(item=write.item, outcome=outcome, id=write.id, version=str(len(versions)))
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
         with self.lock:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import configparser
 import fcntl
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +101,11 @@ def test_the_table_names_every_example() -> None:
 class Night:
     """A night on which the command does as told."""
 
-    def __init__(self, folder: Path, status: int = 0) -> None:
+    def __init__(self, folder: Path, status: int = 0, *, report: bool = True) -> None:
         self.data = folder / "data"
         command = folder / "fhirtrial"
-        command.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{folder}/said"\nexit {status}\n')
+        reporting = 'while [ "$1" != --report ]; do shift; done; echo "{}" > "$2"\n' if report else ""
+        command.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{folder}/said"\n{reporting}exit {status}\n')
         command.chmod(0o755)
         self.said = folder / "said"
         self.environment = {
@@ -132,12 +135,35 @@ def test_a_good_night(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("status", [1, 2, 3])
+@pytest.mark.parametrize("status", [1, 3, 130])
 def test_a_bad_night(tmp_path: Path, status: int) -> None:
-    """What the command exits with is what the script exits with, and the report is named."""
+    """What the command exits with is what the script exits with, and the report is named, which is there."""
     done = Night(tmp_path, status).run("studies")
     assert done.returncode == status
-    assert re.fullmatch(rf"fhirtrial load ended with {status}; its report: .*\.json\n", done.stderr)
+    named = re.fullmatch(rf"fhirtrial load ended with {status}; its report: (.*\.json)\n", done.stderr)
+    assert named
+    assert Path(named[1]).exists()
+
+
+def test_a_night_that_was_set_up_wrongly(tmp_path: Path) -> None:
+    """A command that cannot be meant writes no report, and none is named."""
+    done = Night(tmp_path, 2, report=False).run("studies")
+    assert (done.returncode, done.stderr) == (2, "fhirtrial load ended with 2; there is no report\n")
+
+
+def test_a_night_on_which_the_server_is_away(tmp_path: Path) -> None:
+    """With the command itself: the report that is named is there, and says why."""
+    night = Night(tmp_path)
+    source = str(EXAMPLES / "studies.jsonl")
+    command = str(Path(sys.executable).with_name("fhirtrial"))
+    base = "http://127.0.0.1:9/fhir"  # nobody listens there
+    done = night.run(
+        source, FHIRTRIAL_COMMAND=command, FHIRTRIAL_SERVER=base, FHIRTRIAL_OPTIONS="--attempts 1", NO_PROXY="*"
+    )
+    *_, last = done.stderr.splitlines()
+    assert (done.returncode, last.partition(": ")[0]) == (3, "fhirtrial load ended with 3; its report")
+    told = json.loads(Path(last.partition(": ")[2]).read_text("utf-8"))
+    assert told["stopped"].startswith("capabilities: cannot connect to http://127.0.0.1:9")
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
@@ -153,7 +179,7 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_old_reports_go(tmp_path: Path) -> None:
     """A month of reports is kept."""
-    night = Night(tmp_path)
+    night = Night(tmp_path, report=False)
     reports = night.data / "reports"
     reports.mkdir(parents=True)
     for name in ("new.json", "old.json", "other.txt"):

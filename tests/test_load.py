@@ -16,12 +16,11 @@ from fhirtrial.loading.run import load_all
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import RefusedBundleError, Write
 from fhirtrial.readers.meter import Meter
-from tests.load_target import MemoryTarget
+from tests.load_target import GOLDEN, MemoryTarget, edited, number_of
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent
 STUDIES = [orjson.loads(line) for line in (ROOT / "data" / "read" / "studies.jsonl").read_bytes().splitlines()]
-GOLDEN = [orjson.loads(file.read_bytes()) for file in sorted((ROOT / "golden").glob("*/input.json"))]
 
 
 class Load:
@@ -52,13 +51,6 @@ class Load:
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     return Load(tmp_path)
-
-
-def edited(study: Json, title: str = "Another title") -> Json:
-    """The study with another title."""
-    copy: Json = orjson.loads(orjson.dumps(study))
-    copy["protocolSection"]["identificationModule"]["briefTitle"] = title
-    return copy
 
 
 def test_everything_is_created_once_and_refers_to_what_is_there(load: Load) -> None:
@@ -118,7 +110,7 @@ def test_a_provenance_alone_is_no_reason_to_write(load: Load) -> None:
 
 def test_a_study_that_lives_under_another_id_is_adopted(load: Load) -> None:
     """A hospital's own ResearchStudy with the number is updated, never doubled, and references follow it."""
-    number = STUDIES[0]["protocolSection"]["identificationModule"]["nctId"]
+    number = number_of(STUDIES[0])
     own = {"system": "https://clinicaltrials.gov/nctid", "value": number}
     load.target.put({"resourceType": "ResearchStudy", "id": "4711", "status": "active", "identifier": [own]})
 
@@ -141,7 +133,7 @@ def test_a_study_that_lives_under_another_id_is_adopted(load: Load) -> None:
 
 def test_two_with_one_identifier_put_the_study_into_quarantine(load: Load) -> None:
     """Where the server has two, neither is touched, nothing of the study is written, and both are named."""
-    number = STUDIES[0]["protocolSection"]["identificationModule"]["nctId"]
+    number = number_of(STUDIES[0])
     own = {"system": "https://clinicaltrials.gov/nctid", "value": number}
     for identity in ("a", "b"):
         load.target.put({"resourceType": "ResearchStudy", "id": identity, "status": "active", "identifier": [own]})
@@ -158,7 +150,7 @@ def test_two_with_one_identifier_put_the_study_into_quarantine(load: Load) -> No
 def test_what_somebody_edited_on_the_server_is_left(load: Load) -> None:
     """An edit since our last write is reported and survives; with ``force`` it is overwritten."""
     load.run(STUDIES)
-    number = STUDIES[0]["protocolSection"]["identificationModule"]["nctId"]
+    number = number_of(STUDIES[0])
     theirs = {**load.target.now()[f"ResearchStudy/{number}"], "title": "Theirs"}
     load.target.put(theirs)
 
@@ -178,7 +170,7 @@ def test_verify_finds_what_a_restored_server_has_lost(load: Load) -> None:
     """With ``verify`` the server is read whatever the state says: what is missing or older there is written again."""
     load.run(STUDIES)
     load.run([edited(STUDIES[0]), *STUDIES[1:]])
-    number = STUDIES[0]["protocolSection"]["identificationModule"]["nctId"]
+    number = number_of(STUDIES[0])
     load.target.history[f"ResearchStudy/{number}"].pop()  # restored from a backup of yesterday
     lost = next(name for name in load.target.now() if name.startswith("Location/"))
     del load.target.history[lost]
@@ -194,7 +186,7 @@ def test_verify_finds_what_a_restored_server_has_lost(load: Load) -> None:
 def test_a_failing_entry_is_found_and_the_rest_goes_through(load: Load) -> None:
     """A bundle with one entry that the server does not take is halved until that is alone; others are written."""
     bad = next(study for study in GOLDEN if study["protocolSection"].get("armsInterventionsModule"))
-    number = bad["protocolSection"]["identificationModule"]["nctId"]
+    number = number_of(bad)
 
     def refuse(writes: Sequence[Write]) -> None:
         if any(write.item.kind == "Group" and number in write.id for write in writes):

@@ -1,97 +1,36 @@
-"""Loading into a real HAPI server: once, whatever happens on the way, and a repeat writes nothing."""
+"""Loading into a real HAPI server: once, and a repeat writes nothing; nobody's edits are lost."""
 
 from __future__ import annotations
 
-import copy
-import gzip
 import multiprocessing
-import os
 import random
-import subprocess
-import sys
+import re
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
-from fhirtrial import Mapper
-from fhirtrial.loading.fetch import Fetch
-from fhirtrial.loading.loader import Options
-from fhirtrial.loading.run import load_all
-from fhirtrial.loading.server_target import ServerTarget
-from fhirtrial.loading.summary import LoadSummary
-from fhirtrial.releases.release import Release
-from fhirtrial.releases.view import as_r5
-from fhirtrial.resources import Resources
+from examples.demo_hapi import show
 from fhirtrial.server.client import FhirClient
-from fhirtrial.server.retry import Retry
-from tests.hapi.faults import randomly
-from tests.hapi.proxy import FaultyProxy
 from tests.hapi.server import HapiServer
-from tests.load_target import references
-from tests.test_convert import study
-
-Json = dict[str, Any]
-ROOT = Path(__file__).resolve().parent
-SHARED = ROOT.parents[1] / "shared" / "corpus" / "ctgov" / "studies.jsonl.gz"
-LONG = bool(os.environ.get("FHIRTRIAL_LONG"))
-SYSTEM = "https://clinicaltrials.gov/nctid"
-GOLDEN = [orjson.loads(file.read_bytes()) for file in sorted((ROOT / "golden").glob("*/input.json"))]
-KINDS = (
-    "ResearchStudy",
-    "Group",
-    "PlanDefinition",
-    "ActivityDefinition",
-    "Provenance",
-    "Organization",
-    "Practitioner",
-    "PractitionerRole",
-    "Location",
+from tests.load_hapi import (
+    BOTH,
+    KINDS,
+    LONG,
+    SYSTEM,
+    Json,
+    assert_all_is_there_once,
+    everything,
+    history,
+    load,
+    shared_studies,
+    written,
 )
-BOTH = pytest.mark.parametrize("hapi", ["R4", "R5"], indirect=True)
-
-
-def number_of(study: Json) -> str:
-    """The number of a study."""
-    found: str = study["protocolSection"]["identificationModule"]["nctId"]
-    return found
-
-
-def written(folder: Path, studies: list[Json]) -> Path:
-    """A file of studies."""
-    file = folder / "studies.jsonl"
-    file.write_bytes(b"\n".join(map(orjson.dumps, studies)))
-    return file
-
-
-def load(
-    url: str, source: Path, *, state: Path | None = None, retry: Retry | None = None, **options: Any
-) -> LoadSummary:
-    """What a load did."""
-    with FhirClient(url, retry=retry) as client:
-        return load_all([str(source)], ServerTarget(client), state=state, options=Options(**options))
-
-
-def everything(url: str) -> dict[str, Json]:
-    """All that a server holds, by reference."""
-    with FhirClient(url) as client:
-        found = [each for kind in KINDS for each in client.search(kind, {"_count": "500"})]
-    return {f"{each['resourceType']}/{each['id']}": each for each in found}
-
-
-def versions(held: dict[str, Json]) -> set[str]:
-    """All versions that resources are in."""
-    return {each["meta"]["versionId"] for each in held.values()}
-
-
-def edited(study: Json, title: str = "Another title") -> Json:
-    """The study with another title."""
-    copy: Json = orjson.loads(orjson.dumps(study))
-    copy["protocolSection"]["identificationModule"]["briefTitle"] = title
-    return copy
+from tests.load_target import GOLDEN, edited, number_of
+from tests.records import SHARED
+from tests.test_convert import study
 
 
 @BOTH
@@ -101,28 +40,17 @@ def test_studies_arrive_once_and_come_back_equal(hapi: HapiServer, tmp_path: Pat
 
     A second load writes no new version: not with the state, not without, not from another machine's state.
     """
-    source, state = written(tmp_path, GOLDEN), tmp_path / "state"
+    some = GOLDEN + shared_studies()[::21]
+    studies = list({number_of(study): study for study in some}.values())
+    source, state = written(tmp_path, studies), tmp_path / "state"
     first = load(hapi.base_url, source, state=state)
-    held = everything(hapi.base_url)
+    assert_all_is_there_once(hapi, first, studies)
 
-    assert first.total("failed", "edited", "updated") == first.refused == 0
-    assert first.total("created") == len(held)
-    assert versions(held) == {"1"}
-    assert all(name in held for each in held.values() for name in references(each))
-
-    assert load(hapi.base_url, source, state=state).total("unchanged") == len(held)
-    assert load(hapi.base_url, source).total("unchanged") == len(held)
-    assert load(hapi.base_url, source, state=tmp_path / "another").total("unchanged") == len(held)
-    assert versions(everything(hapi.base_url)) == {"1"}
-
-    mapper, release = Mapper(), Release(hapi.release)
-    restored = {}
-    with FhirClient(hapi.base_url) as client:
-        for resources in Fetch(client, system=SYSTEM).everything():
-            index, _ = as_r5(Resources(resources), release)
-            restored |= {record.id: record.data for record in mapper.restore_all(index)}
-    wanted = {number_of(study): mapper.mapping.schema.wanted(study) for study in GOLDEN}
-    assert {number: mapper.mapping.schema.wanted(data) for number, data in restored.items()} == wanted
+    made = history(hapi.base_url)
+    assert load(hapi.base_url, source, state=state).total("unchanged") == len(made)
+    assert load(hapi.base_url, source).total("unchanged") == len(made)
+    assert load(hapi.base_url, source, state=tmp_path / "another").total("unchanged") == len(made)
+    assert history(hapi.base_url) == made
 
 
 @BOTH
@@ -150,6 +78,40 @@ def test_edits_on_the_server_survive_and_are_overwritten_on_demand(hapi: HapiSer
         assert client.read("ResearchStudy", number)["title"] == "Theirs"
         assert load(hapi.base_url, source, state=state, force=True).outcomes["ResearchStudy"] == {"updated": 1}
         assert client.read("ResearchStudy", number)["title"] == "Another title"
+
+
+def test_a_stale_state_overwrites_nothing_in_silence(hapi: HapiServer, tmp_path: Path) -> None:
+    """
+    A machine whose state is older than the server loses nothing of what another has loaded since.
+
+    What both have is the same and is left; where they differ it is reported, and only ``force`` overwrites.
+    """
+    number = number_of(GOLDEN[0])
+    old, newer = written(tmp_path, GOLDEN[:3]), [edited(GOLDEN[0], "Newer"), *GOLDEN[1:3]]
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    load(hapi.base_url, old, state=mine)
+    load(hapi.base_url, old, state=theirs)
+    load(hapi.base_url, written(tmp_path, newer), state=theirs)
+    made = history(hapi.base_url)
+    assert f"ResearchStudy/{number} 2" in made
+
+    def titles() -> str:
+        with FhirClient(hapi.base_url) as client:
+            return str(client.read("ResearchStudy", number)["title"])
+
+    assert load(hapi.base_url, written(tmp_path, GOLDEN[:3]), state=mine).written == 0
+    issues: list[str] = []
+    told = load(hapi.base_url, written(tmp_path, GOLDEN[:3]), state=mine, verify=True, issues=issues)
+    assert (told.written, told.total("edited"), issues.count("edited")) == (0, 2, 2)
+    issues.clear()
+    other = [edited(GOLDEN[0], "Mine"), *GOLDEN[1:3]]
+    told = load(hapi.base_url, written(tmp_path, other), state=mine, issues=issues)
+    assert (told.written, told.total("edited"), issues.count("edited")) == (0, 2, 2)
+    assert load(hapi.base_url, written(tmp_path, newer), state=mine).total("edited") == 0
+    assert (history(hapi.base_url), titles()) == (made, "Newer")
+
+    assert load(hapi.base_url, written(tmp_path, other), state=mine, force=True).total("updated") == 2
+    assert titles() == "Mine"
 
 
 def test_a_hospitals_own_study_is_adopted_and_two_are_left_alone(hapi: HapiServer, tmp_path: Path) -> None:
@@ -257,74 +219,15 @@ def test_four_who_load_at_once_make_no_duplicate(hapi: HapiServer, tmp_path: Pat
     assert sum(name.startswith("ResearchStudy/") for name in held) == len(GOLDEN)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_faults_on_the_way_change_nothing(hapi: HapiServer, tmp_path: Path, seed: int) -> None:
-    """With one of ten exchanges harmed in every way there is, everything is loaded, once."""
-    plan = randomly(seed, share=0.1)
-    retry = Retry(attempts=12, conflicts=12, faults=12, first_wait=0.05, longest_wait=0.2)
-    with FaultyProxy(hapi.base_url, plan) as proxy:
-        for _ in range(3):
-            summary = load(proxy.base_url, written(tmp_path, GOLDEN), retry=retry)
-            if not summary.refused:
-                break
-        assert proxy.counts
-    held = everything(hapi.base_url)
-    again = load(hapi.base_url, written(tmp_path, GOLDEN))
-    assert again.total("unchanged") == len(held)
-    assert again.refused == 0
-
-
-def renumbered(count: int) -> list[Json]:
-    """The golden records, each so many times, under numbers of their own."""
-    studies = []
-    for number in range(count * len(GOLDEN)):
-        study = copy.deepcopy(GOLDEN[number % len(GOLDEN)])
-        study["protocolSection"]["identificationModule"]["nctId"] = f"NCT{99_000_000 + number}"
-        studies.append(study)
-    return studies
-
-
-def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path) -> None:
-    """Killed at any moment and started again, a load ends as an undisturbed one: nothing twice, nothing lost."""
-    source, state = written(tmp_path, renumbered(40 if LONG else 20)), tmp_path / "state"
-    command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", hapi.base_url, "--state", str(state)]
-    chance, kills, caught = random.Random(7), 20 if LONG else 6, 0
-    for _ in range(kills):
-        loader = subprocess.Popen([*command, "--issues", str(tmp_path / "issues")], stderr=subprocess.DEVNULL)
-        time.sleep(1 + 2 * chance.random())
-        caught += loader.poll() is None
-        loader.kill()
-        loader.wait()
-    assert caught > kills / 2, "the loads are too small to be killed"
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stderr
-    held = everything(hapi.base_url)
-    assert versions(held) == {"1"}
-    assert load(hapi.base_url, source).total("unchanged") == len(held)
-
-
-def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer, tmp_path: Path) -> None:
-    """A server killed in the middle of loads and started again holds, after the next load, everything once."""
-    source, state = written(tmp_path, renumbered(10)), tmp_path / "state"
-    command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", own_hapi.base_url]
-    caught = 0
-    for seconds in (1.5, 2.0, 2.5, 3.0, 3.5) if LONG else (2.0, 3.5):
-        loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
-        caught += loader.poll() is None
-        own_hapi.kill()
-        loader.kill()
-        loader.wait()
-        own_hapi.restart()
-    assert caught, "the loads are too small for the server to be killed in"
-    summary = load(own_hapi.base_url, source, state=state, verify=True)
-
-    held = everything(own_hapi.base_url)
-    assert summary.refused == summary.total("edited") == 0
-    assert versions(held) == {"1"}
-    assert all(name in held for each in held.values() for name in references(each))
-    assert load(own_hapi.base_url, source).total("unchanged") == len(held)
+@BOTH
+def test_the_demonstration(hapi: HapiServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example of `make demo-hapi` loads, shows the study and its record from the server, and loads nothing again."""
+    assert show(hapi.base_url) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("Loaded: 4 studies, 0 refused; ")
+    assert re.fullmatch(r"On the server: .+, status \S+, version 1", told[1])
+    assert re.fullmatch(r"The record from there: NCT05143125, \d+ resources, 0 issues", told[2])
+    assert told[3:] == ["Loaded again: 0 written"]
 
 
 @BOTH
@@ -332,7 +235,6 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer,
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared records are not beside the checkout")
 def test_all_shared_records(hapi: HapiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All shared records load without a failure, come back equal, and a second load writes nothing; with figures."""
-    studies = [orjson.loads(line) for line in gzip.decompress(SHARED.read_bytes()).splitlines()]
     state = tmp_path / "state"
     begun, used = time.perf_counter(), time.process_time()
     first = load(hapi.base_url, SHARED, state=state)
@@ -342,17 +244,12 @@ def test_all_shared_records(hapi: HapiServer, tmp_path: Path, capsys: pytest.Cap
     replay = time.perf_counter() - begun
     unremembered = load(hapi.base_url, SHARED)
 
-    assert first.total("failed", "edited", "updated") == first.refused == 0
     assert again.written == unremembered.written == 0
+    assert_all_is_there_once(hapi, first, shared_studies())
     with FhirClient(hapi.base_url) as client:
         assert {kind: total(client, kind) for kind in KINDS} == {
             kind: first.outcomes[kind]["created"] for kind in KINDS
         }
-        mapper, release, restored = Mapper(), Release(hapi.release), {}
-        for resources in Fetch(client, system=SYSTEM).everything():
-            index, _ = as_r5(Resources(resources), release)
-            restored |= {record.id: mapper.mapping.schema.wanted(record.data) for record in mapper.restore_all(index)}
-    assert restored == {number_of(study): mapper.mapping.schema.wanted(study) for study in studies}
     with capsys.disabled():
         rate, created = first.total("created") / took, first.total("created")
         print(f"\n{hapi.release}: {created:,} resources in {took:.0f} s ({rate:.0f}/s), loader CPU {cpu / took:.0%}")

@@ -15,9 +15,9 @@ from fhirtrial.loading.loader import Options
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.run import load_all
 from fhirtrial.loading.target import Write
-from tests.load_target import MemoryTarget
+from tests.load_target import GOLDEN, MemoryTarget
 from tests.test_convert import study
-from tests.test_load import GOLDEN, Json, Load
+from tests.test_load import Json, Load
 
 
 @pytest.fixture
