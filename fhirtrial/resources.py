@@ -8,6 +8,7 @@ from typing import Any
 
 Resource = dict[str, Any]
 
+_OWN = re.compile(r"urn:(?:uuid|oid):([A-Za-z0-9\-.]{1,64})")
 _LAST_TWO = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
 
 
@@ -71,6 +72,17 @@ def spellings(reference: str) -> list[str]:
     if match and match[1] != plain:
         found.append(match[1])
     return found
+
+
+def id_in(full_url: str | None) -> str | None:
+    """
+    The id that a bundle's own address for a resource ends with; None if it is no such address.
+
+    >>> id_in("urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7"), id_in("https://server/fhir/Location/1")
+    ('53fefa32-fcbb-4ff8-8a92-55ee120877b7', None)
+    """
+    found = _OWN.fullmatch(full_url or "")
+    return found[1] if found else None
 
 
 def entries(bundle: Resource) -> Iterator[tuple[Resource, str | None]]:

@@ -175,7 +175,8 @@ class Resources:
         if type_name == "CodeableReference":
             parts = draw(st.sampled_from((("concept",), ("reference",), ("concept", "reference"))))
             made = {"concept": self.of_type(draw, "CodeableConcept", depth), "reference": self.reference(draw, targets)}
-            return {name: made[name] for name in parts}
+            own = {"id": "e1"} if draw(st.integers(0, 9)) == 0 else {}
+            return {name: made[name] for name in parts} | own
         if type_name == "Extension":
             return self.extension(draw, depth)
         if type_name == "Narrative":

@@ -195,13 +195,14 @@ def test_golden_output_obeys_the_definitions(release: ReleaseName) -> None:
             seen |= used(resource)
 
     # Only the data of subjects, and resources that others made, have these.
-    elsewhere = {f"{BASE}StructureDefinition/{name}" for name in ("comparison-group", "release-difference")}
+    names = ("comparison-group", "release-difference", "earlier-difference")
+    elsewhere = DEFINED[release].keys() & {f"{BASE}StructureDefinition/{name}" for name in names}
     assert seen == DEFINED[release].keys() - elsewhere
 
 
 @pytest.mark.parametrize("release", ["R4", "R4B"])
 def test_what_only_the_release_step_writes_obeys_its_definition(release: ReleaseName) -> None:
-    """The arm of a subject, its status, and what R4 has no place for, are as their definitions say."""
+    """The arm of a subject, its status, and what R4 or R5 has no place for, are as their definitions say."""
     step = Release(release)
     study = {"resourceType": "ResearchStudy", "status": "active", "comparisonGroup": [{"linkId": "a", "name": "Arm"}]}
     subject = {
@@ -218,6 +219,11 @@ def test_what_only_the_release_step_writes_obeys_its_definition(release: Release
     assert [list(faults(each.resource, DEFINED[release])) for each in made] == [[], []]
     names = {url.rpartition("/")[2] for each in made for url in used(each.resource)}
     assert names == {"comparison-group", "status-inexact", "release-difference"}
+
+    medicine = {"resourceType": "Medication", "amount": {"numerator": {"value": 10}, "denominator": {"value": 2}}}
+    raised = step.up(medicine, check=True).resource
+    assert list(faults(raised)) == []
+    assert {url.rpartition("/")[2] for url in used(raised)} == {"earlier-difference"}
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the folder of shared records is not beside the checkout")
@@ -338,12 +344,14 @@ def test_contexts_follow_the_step_to_r4() -> None:
 
 
 def test_the_step_to_r4_has_extensions_of_its_own() -> None:
-    """Those are described for R4 and R4B alone, also every one that the table of the step names."""
+    """Those are described for R4 and R4B alone, also every one that the table of the step names; one is R5's alone."""
     more = {url.rpartition("/")[2] for url in DEFINED["R4"].keys() - DEFINITIONS.keys()}
+    less = {url.rpartition("/")[2] for url in DEFINITIONS.keys() - DEFINED["R4"].keys()}
     rows = [row for rows in load_table(FILES).rows.values() for row in rows.values()]
 
     assert more == {"comparison-group", "computable-name", "copy-of", "release-difference", "status-inexact"}
-    assert DEFINED["R4"].keys() == DEFINED["R4B"].keys() > DEFINITIONS.keys()
+    assert less == {"earlier-difference"}
+    assert DEFINED["R4"].keys() == DEFINED["R4B"].keys()
     assert {row.extension for row in rows if row.extension.startswith(BASE)} <= DEFINED["R4"].keys()
     assert named("comparison-group", "R4")["differential"]["element"][-1]["type"] == [{"code": "id"}]
     assert named("release-difference", "R4")["differential"]["element"][0]["max"] == "*"
@@ -467,8 +475,9 @@ OF_RELEASES = [
     ("type: id", "type: Identifer", "an extension holds no Identifer; did you mean Identifier?"),
     ("type: uri", "type: urii", "an extension holds no urii; did you mean uri?"),
     ("type: uri, ", "", "system needs a type"),
-    ("context: [DomainResource]", "context: DomainResource", "the context of release-difference is a list"),
-    ("  context: [DomainResource]\n", "", "release-difference needs a context"),
+    ("context: [Element]", "context: Element", "the context of copy-of is a list"),
+    ("  context: [Element]\n", "", "copy-of needs a context"),
+    ("in: R5", "in: R6", "earlier-difference is in R4 or in R5, not in R6"),
     ("title: Copy", "titel: Copy", "titel has no meaning in copy-of; did you mean title?"),
     ("copy-of:", "sex:", "sex is described in extensions.yaml as well"),
 ]

@@ -53,11 +53,23 @@ EXPRESSIONS = {
     ),
     "ResearchStudy.site.extension.where(url='a.b').value": "ResearchStudy.site.extension.where(url='a.b').value",
     "ResearchStudy.region.first()": "ResearchStudy.location.first()",
+    "ResearchStudy.focus.concept": "ResearchStudy.focus",
+    "ResearchStudy.focus.concept.coding": "ResearchStudy.focus.coding",
+    "ResearchStudy.focus.reference": (
+        f"ResearchStudy.focus.extension.where(url='{HL7}ResearchStudy.focus')"
+        ".extension.where(url='reference').value.ofType(Reference)"
+    ),
+    "MedicationAdministration.medication.concept": "MedicationAdministration.medication.ofType(CodeableConcept)",
+    "MedicationAdministration.performer.actor.reference": "MedicationAdministration.performer.actor",
 }
 NOWHERE = {
     "ResearchSubject.consent": "ResearchSubject.consent has no one place in R4",
     "ResearchSubject.assignedComparisonGroup": "ResearchSubject.assignedComparisonGroup has no one place in R4",
     "MedicationAdministration.reason": "MedicationAdministration.reason has no one place in R4",
+    "PractitionerRole.contact": "PractitionerRole.contact has no one place in R4",
+    "ResearchStudy.focus": (
+        "ResearchStudy.focus has no one place in R4, which has no CodeableReference: say concept or reference"
+    ),
     "Location.virtualService": "Location.virtualService has no one place in R4",
     "ResearchStudy.associatedParty.party.reference": (
         "ResearchStudy.associatedParty.party.reference has no one place in R4"

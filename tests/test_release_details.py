@@ -17,13 +17,16 @@ from fhirtrial.releases.release import Release
 
 from .edits import DRUG
 from .records import golden
-from .releases import R4, R4B, Json, down, said, up
+from .releases import R4, R4B, Json, changes, down, said, up
 
 MAPPER = Mapper()
 OURS = "https://fhirtrial.org/StructureDefinition/"
 X = "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
 ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
 STUDY = {"resourceType": "ResearchStudy", "id": "s", "status": "active"}
+
+
+STRANGE: list[Json] = [{"url": f"https://x.example/{name}", "valueString": name} for name in "abc"]
 
 
 def study(**members: Any) -> Json:
@@ -69,17 +72,17 @@ def test_references_that_stay() -> None:
 
 def test_patch() -> None:
     """What nothing official holds stands in one extension: where, what the way back makes, what it should be."""
-    given = {"resourceType": "Location", "id": "l", "hoursOfOperation": [{"availableTime": [{"allDay": True}]}]}
+    given = {"resourceType": "Location", "id": "l", "virtualService": [{"sessionKey": "k"}]}
     made, told = both(given, check=True)
     (patch,) = made["extension"]
     assert patch == {
         "url": f"{OURS}release-difference",
         "extension": [
-            {"url": "path", "valueString": "/hoursOfOperation"},
-            {"url": "value", "valueString": '[{"availableTime":[{"allDay":true}]}]'},
+            {"url": "path", "valueString": "/virtualService"},
+            {"url": "value", "valueString": '[{"sessionKey":"k"}]'},
         ],
     }
-    message = "R4 has no form for what stands at /hoursOfOperation: kept in the extension release-difference"
+    message = "R4 has no form for what stands at /virtualService: kept in the extension release-difference"
     assert told == [f"information no-r4-form Location/l: {message}"]
     unchecked = down(given)
     assert "extension" not in unchecked.resource
@@ -95,13 +98,13 @@ def test_patch_beside_an_edit() -> None:
     back = up(edited)
     assert back.resource["contact"] == [{"name": [{"text": "C"}]}]
     assert said(back.issues) == [
-        "warning conflict Organization/o: /contact/0/name was edited: the R5 value that was kept is dropped"
+        "warning conflict Organization/o: /contact/0/name was edited: the value that was kept for it is dropped"
     ]
     del made["contact"]
     gone = up(made)
     assert gone.resource == {"resourceType": "Organization", "id": "o"}
     assert [issue.message for issue in gone.issues] == [
-        "/contact/0/name is gone: the R5 value that was kept is dropped"
+        "/contact/0/name is gone: the value that was kept for it is dropped"
     ]
 
 
@@ -125,6 +128,46 @@ def test_patch_that_is_no_json() -> None:
     spoilt = {"url": f"{OURS}release-difference", "extension": parts}
     back = up({"resourceType": "Location", "id": "l", "extension": [spoilt]})
     assert [issue.code for issue in back.issues] == ["conflict"]
+
+
+EARLIER = f"{OURS}earlier-difference"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"resourceType": "Medication", "id": "m", "amount": {"numerator": {"value": 10}, "denominator": {"value": 2}}},
+        {"resourceType": "Medication", "id": "m", "amount": {"numerator": {"value": 1}, "extension": STRANGE}},
+        {"resourceType": "Group", "id": "g", "type": "person", "actual": True, "_actual": {"extension": STRANGE}},
+        {"resourceType": "ResearchStudy", "id": "s", "status": "active", "enrollment": [{"display": "A"}, {"display": "B"}]},
+        {"resourceType": "ResearchStudy", "id": "s", "status": "active", "contact": [{"name": "A", "telecom": [{"value": "1"}]}]},
+    ],
+)  # fmt: skip
+def test_what_r5_has_no_place_for(given: Json) -> None:
+    """With `check` R5 keeps what R4 alone has, in its order, and gives it back; nothing is said but that."""
+    made = up(given, check=True)
+    assert {issue.code for issue in made.issues} - {"default"} == {"no-r5-form"}
+    assert {issue.severity for issue in made.issues} == {"information"}
+    back = down(made.resource).resource
+    missing = {path: each for path, each in changes(given, back).items() if each[0] is not None}
+    lists = [path for path in missing if not path.endswith("/extension")]
+    assert lists == []
+    shown = [each for each in back.get("amount", back.get("_actual", {})).get("extension", ()) if each in STRANGE]
+    assert shown == (STRANGE if STRANGE[0]["url"] in str(given) else [])
+    assert up(back, check=True).resource == made.resource
+
+
+def test_an_edit_beside_what_r5_keeps() -> None:
+    """Where R5 was edited at the place, the edit counts, and what was kept is dropped with an issue."""
+    groups = [{"reference": "Group/1"}, {"reference": "Group/2"}]
+    made = up(study(enrollment=groups), check=True).resource
+    assert [each["url"] for each in made["extension"]] == [EARLIER]
+    made["recruitment"]["eligibility"] = {"reference": "Group/3"}
+    back = down(made)
+    assert back.resource["enrollment"] == [{"reference": "Group/3"}]
+    assert "warning conflict ResearchStudy/s: /enrollment was edited: the value that was kept for it is dropped" in [
+        *said(back.issues)
+    ]
 
 
 PHASE = ("http://hl7.org/fhir/research-study-phase", "http://terminology.hl7.org/CodeSystem/research-study-phase")
@@ -321,6 +364,15 @@ def test_reasons() -> None:
         ("R4", {"resourceType": "Location", "extension": [{"url": f"{OURS}release-difference"}]}),
         ("R5", {"resourceType": "PlanDefinition", "status": "draft", "action": [{"linkId": "a"}]}),
         ("R4", {"resourceType": "PlanDefinition", "status": "draft", "action": [{"extension": [{"url": f"{X}PlanDefinition.action.linkId"}]}]}),
+        ("R4", {"resourceType": "ResearchStudy", "extension": [{"url": f"{OURS}computable-name", "valueString": "N"}]}),
+        ("R5", {"resourceType": "Location", "extension": [{"url": f"{OURS}earlier-difference"}]}),
+        ("R5", {"resourceType": "Location", "extension": [{"url": "http://hl7.org/fhir/4.0/StructureDefinition/extension-Location.x"}]}),
+        (None, {"resourceType": "Location", "extension": [{"url": "https://x.example/StructureDefinition/release-difference"}]}),
+        (None, {"resourceType": "Location", "extension": [{"url": "https://x.example/copy-of"}, {"url": 3}]}),
+        ("R4", {"resourceType": "ResearchStudy", "status": "active", "phase": {"coding": [{"system": PHASE[1]}]}}),
+        ("R5", {"resourceType": "ResearchStudy", "status": "active", "phase": {"coding": [{"system": PHASE[0]}]}}),
+        (None, {"resourceType": "ResearchStudy", "status": "active", "phase": {"coding": [{"system": each} for each in PHASE]}}),
+        ("R5", {"resourceType": "ResearchStudy", "status": "draft", "phase": {"coding": [{"system": PHASE[1]}]}}),
         (None, {"resourceType": "Observation", "status": "draft"}),
         (None, {"resourceType": "Group", "type": 1, "status": [], "extension": 3}),
     ],

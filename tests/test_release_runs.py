@@ -45,7 +45,8 @@ def test_every_issue_of_the_release_step_arrives_once() -> None:
     studies = [each["id"] for each in found if each["resourceType"] == "ResearchStudy"]
     for each in found:
         if each["resourceType"] == "Location" or each["id"] == studies[1]:
-            each["hoursOfOperation" if each["resourceType"] == "Location" else "fruit"] = [{"allDay": True, "odd": 1}]
+            part = {"allDay": True, "modifierExtension": [{"url": "https://x.example/not", "valueBoolean": True}]}
+            each["hoursOfOperation" if each["resourceType"] == "Location" else "fruit"] = [part]
     found.append({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"}})
     _, said = as_r5(Resources(found), Release("R4"))
     records = list(restore_records(found))
@@ -288,7 +289,7 @@ def test_r4_is_r4b_as_it_is() -> None:
 def test_an_extension_with_another_value_is_not_lost_in_silence() -> None:
     """HL7's extension, or a part of it, that holds no value of its type is said to be left out."""
     url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ResearchStudy."
-    wrong = {
+    wrong: Json = {
         "resourceType": "ResearchStudy",
         "id": "s",
         "status": "completed",
@@ -299,5 +300,92 @@ def test_an_extension_with_another_value_is_not_lost_in_silence() -> None:
     }
     assert [said for said in released(wrong)[1] if "not-carried" in said] == [
         f"warning: <bytes>:1: ResearchStudy/s.{path}: the extension for it has no {member}: left out [not-carried]"
-        for path, member in (("date", "valueDateTime"), ("role", "valueCodeableConcept"))
+        for path, member in (("date", "valueDateTime"), ("associatedParty.role", "valueCodeableConcept"))
     ]
+    strange, known = {"url": "odd", "valueString": "x"}, {"url": "https://x.example/y", "valueString": "y"}
+    wrong["extension"] = [{"url": f"{url}label", "extension": [{"url": "value", "valueString": "L"}, strange, known]}]
+    made, said = released(wrong)
+    assert made[0]["label"] == [{"value": "L", "extension": [known]}]
+    message = "ResearchStudy/s.label: the extension for it has no part 'odd': left out [not-carried]"
+    assert [each for each in said if "not-carried" in each] == [f"warning: <bytes>:1: {message}"]
+
+
+ORGANIZATION, PERSON = "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"
+
+
+def bundle(kind: str, *, ids: bool) -> Json:
+    """A study of R5 that refers to the other entries by the addresses that they have in the Bundle."""
+
+    def role(code: str) -> Json:
+        return {"coding": [{"system": "http://hl7.org/fhir/research-study-party-role", "code": code}]}
+
+    study_ = {
+        "resourceType": "ResearchStudy",
+        "id": "s",
+        "status": "active",
+        "site": [{"reference": ORGANIZATION}],
+        "associatedParty": [
+            {"role": role("lead-sponsor"), "name": "Org", "party": {"reference": ORGANIZATION}},
+            {"role": role("general-contact"), "name": "Ann", "party": {"reference": PERSON}},
+        ],
+    }
+    organization = {"resourceType": "Organization", "name": "Org"} | ({"id": "o"} if ids else {})
+    phone = {"resourceType": "Practitioner", "telecom": [{"value": "1"}]} | ({"id": "p"} if ids else {})
+    list_ = {"resourceType": "List", "id": "l", "status": "current", "entry": [{"item": {"reference": PERSON}}]}
+    found = {"urn:uuid:11111111-1111-1111-1111-111111111111": study_, ORGANIZATION: organization, PERSON: phone}
+    entries: list[Json] = [{"fullUrl": url, "resource": each} for url, each in found.items()]
+    entries.append({"fullUrl": "https://server.example/fhir/List/l", "resource": list_})
+    if kind == "transaction":
+        entries = [each | {"request": {"method": "POST", "url": each["resource"]["resourceType"]}} for each in entries]
+    return {"resourceType": "Bundle", "type": kind, "entry": entries}
+
+
+@pytest.mark.parametrize("kind", ["transaction", "collection", "searchset"])
+@pytest.mark.parametrize("ids", [True, False])
+@pytest.mark.parametrize("memory", [1 << 20, 0])
+def test_links_in_a_bundle_are_kept(kind: str, ids: bool, memory: int) -> None:
+    """What refers to another entry by its address in the Bundle refers to it by type and id; there and back it stays so."""
+    made, said = released(bundle(kind, ids=ids), to="R4", memory=memory)
+    organization, person = ("o", "p") if ids else (ORGANIZATION[9:], PERSON[9:])
+    study_, *others, list_ = made
+    assert [each["id"] for each in others] == [organization, person]
+    assert study_["sponsor"] == {"reference": f"Organization/{organization}", "display": "Org"}
+    assert study_["contact"] == [{"name": "Ann", "telecom": [{"value": "1"}]}]
+    # Its type is known now, and R4 allows none but a Location there.
+    held = study_["site"][0]["extension"][0]["valueReference"]
+    assert held == {"reference": f"Organization/{organization}"}
+    assert list_["entry"][0]["item"] == {"reference": f"Practitioner/{person}"}
+    assert sum("[id-given]" in each for each in said) == (0 if ids else 2)
+    assert b"urn:uuid" not in heap(*made)
+    back, _ = released(*made, to="R5")
+    assert back[0]["associatedParty"][0]["party"] == {"reference": f"Organization/{organization}"}
+
+
+def test_types_that_are_not_covered_pass_untouched() -> None:
+    """Other types are not looked into, with or without `check`, whatever stands in them; also contained ones."""
+    odd = {
+        "resourceType": "Parameters",
+        "id": "x",
+        "parameter": [],
+        "extension": [{"url": "https://x.example", "valueCodeableReference": {"concept": {"text": "a"}}}, {}],
+    }
+    holder = {"resourceType": "Location", "id": "l", "contained": [{**odd, "id": "c"}]}
+    for check in (False, True):
+        for to, source in (("R4", "R5"), ("R5", "R4")):
+            made, said = released(odd, holder, to=to, source_release=source, check=check)
+            assert made == [odd, holder]
+            assert list(made[0]) == list(odd)
+            assert [re.search(r"\[(.*)]$", each)[1] for each in said] == ["type-not-covered"] * 2  # type: ignore[index]
+
+
+def test_a_code_that_r5_lacks_stops_its_resource() -> None:
+    """A code of a required list that R5 has not is an error: the resource is not written, and the exit code says so."""
+    group = {"resourceType": "Group", "id": "g", "type": "medication", "actual": True}
+    made, said = released(group, source_release="R4")
+    message = "R5 has no code 'medication': kept as it is, and R5 servers refuse the resource"
+    assert made == []
+    assert [each.partition(" at ")[0] for each in said] == [f"error: <bytes>:1: Group/g.type: {message}"]
+    needs = {"type": "medication", "codeFilter": [{"path": "code"}]}
+    trigger = {"type": "data-added", "data": [{**needs, "type": "Media"}]}
+    plan = {"resourceType": "PlanDefinition", "id": "p", "status": "draft", "action": [{"trigger": [trigger]}]}
+    assert [each for each in released(plan, source_release="R4")[1] if "R5 has no code 'Media'" in each]

@@ -10,7 +10,7 @@ import orjson
 
 from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.database import Database
-from fhirtrial.loading.item import references_in
+from fhirtrial.references import references_in
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS held (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from fhirtrial.loading.item import references_in
+from fhirtrial.references import references_in
 from fhirtrial.releases.release import COVERED
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.errors import NotFound, Refused

@@ -15,7 +15,7 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity, identity_of
 from fhirtrial.issue import Issue
-from fhirtrial.loading.item import Item, item_of, placeholders_in, with_references
+from fhirtrial.loading.item import Item, item_of
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
@@ -23,6 +23,7 @@ from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.readers import Seen, Source, find
 from fhirtrial.readers.fhir import read_resources
 from fhirtrial.readers.source import Limits, Piece
+from fhirtrial.references import placeholders_in, with_references
 from fhirtrial.releases.detect import release_of
 
 _PEEKED = 1 << 16

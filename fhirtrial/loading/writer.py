@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhirtrial.loading.decision import Decision
-from fhirtrial.loading.item import Item, with_id, with_references
+from fhirtrial.loading.item import Item, with_id
 from fhirtrial.loading.pace import Pace
 from fhirtrial.loading.plan import by_level
 from fhirtrial.loading.state import State, Written
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import RefusedBundleError, Result, Target, Write
+from fhirtrial.references import with_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

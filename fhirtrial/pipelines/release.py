@@ -13,10 +13,11 @@ from fhirtrial.pipelines.output import Target, open_output
 from fhirtrial.pipelines.restore import found_in
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers.fhir import ResourceSource, read_resources
+from fhirtrial.references import placeholders_in, with_references
 from fhirtrial.releases.detect import Releases
 from fhirtrial.releases.release import COVERED, Release, name_of
 from fhirtrial.releases.view import Raiser
-from fhirtrial.resources import Resource
+from fhirtrial.resources import Resource, id_in
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
 _ALL = "all"
@@ -47,11 +48,13 @@ def release_all(
     Args:
         sources: as `read_resources` takes them; what a resource refers to may stand in any of them.
         target: an open binary file, the path of a file (``.gz``: packed) or of a folder (one NDJSON file per type);
-            None writes nothing. A resource that no server of the release would take is reported and not written.
+            None writes nothing. No entry of a Bundle has its address there any more (``urn:uuid:…``): who refers to it
+            by that refers to it by type and id. A resource that no server of the release would take is reported and
+            not written.
         to: the release that is wanted: ``R5``, ``R4`` or ``R4B``.
         source_release: the release that the resources are in; found by what stands in each if not given.
-        check: goes back at once; what has no official place is kept in the extension ``release-difference``, what
-            cannot be kept is an issue.
+        check: goes back at once; what has no official place is kept in our extension ``release-difference``, or in R5
+            in ``earlier-difference``.
         mappings: a folder of your own mapping files.
         memory: how many bytes of resources are held in memory; the others wait in a temporary file.
         noticed: is called with each issue, in the order of the resources.
@@ -99,6 +102,8 @@ class _Run:
         self.summary = Summary(noun="resource")
         self.noticed = noticed
         self.check = check
+        self.bundled = False
+        """Whether any resource has an address that means something in its Bundle alone."""
 
     def note(self, issue: Issue) -> None:
         """Counts an issue, and hands it on."""
@@ -112,6 +117,15 @@ class _Run:
 
     def add(self, resource: Resource, place: str, full_url: str | None, size: int) -> None:
         """Takes a resource in."""
+        own = id_in(full_url)
+        if own is not None:
+            self.bundled = True
+            if "id" not in resource:
+                resource = {"resourceType": resource["resourceType"], "id": own, **resource}
+                message = "without an id: it gets that of its address in the Bundle, so that references lead to it"
+                self.note(
+                    Issue(severity="information", code="id-given", message=message, path=name_of(resource), place=place)
+                )
         number = self.store.add(resource, size=size, place=place, group=_ALL)
         names = [full_url, resource.get("url")]
         if isinstance(resource.get("id"), str):
@@ -121,9 +135,25 @@ class _Run:
                 self.store.name(name, number)
         self.releases.meet(resource)
 
+    def get(self, number: int) -> Resource:
+        """The resource of a number; what refers to another by its address in a Bundle refers to it by type and id."""
+        resource = self.store.get(number)
+        if not self.bundled:
+            return resource
+        text = orjson.dumps(resource)
+        names = {each: name for each in placeholders_in(text) if (name := self.named(each)) is not None}
+        found: Resource = orjson.loads(with_references(text, names)) if names else resource
+        return found
+
+    def named(self, reference: str) -> str | None:
+        """Type and id of the resource that an address of a Bundle means; None if it means none."""
+        number = self.store.find(reference)
+        found = {} if number is None else self.store.get(number)
+        return f"{found['resourceType']}/{found['id']}" if "id" in found else None
+
     def changed(self, number: int) -> Resource | None:
         """The resource of a number in the release that is wanted, or None if its servers would refuse it."""
-        resource = self.store.get(number)
+        resource = self.get(number)
         release, place = self.releases.of(resource), self.store.place(number)
         if self.releases.guesses(resource):
             self.note(replace(_GUESSED, path=name_of(resource), place=place))
@@ -137,7 +167,7 @@ class _Run:
                 return None
             # Each once, always the same object: what refers to itself in a circle is known by that.
             if found not in held:
-                held[found] = self.store.get(found)
+                held[found] = self.get(found)
             return held[found]
 
         raiser = Raiser(release, find, check=self.check)

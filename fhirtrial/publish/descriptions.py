@@ -19,10 +19,11 @@ from fhirtrial.issue import nearest
 from fhirtrial.mapping.language.nodes import Line
 from fhirtrial.prefixes import expand
 from fhirtrial.publish.uses import Use
+from fhirtrial.releases.own_extensions import FILE as RELEASES_FILE
+from fhirtrial.releases.own_extensions import own_extensions
 from fhirtrial.strict_yaml import compose, line_of, scalar
 
 FILE = "extensions.yaml"
-RELEASES_FILE = "releases/extensions.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +65,22 @@ def described(files: MappingFiles, prefixes: Mapping[str, str]) -> dict[str, Wor
     return found
 
 
-def of_releases(files: MappingFiles, definitions: Definitions) -> dict[str, tuple[Words, Use]]:
+def of_releases(files: MappingFiles, definitions: Definitions, *, r5: bool) -> dict[str, tuple[Words, Use]]:
     """
-    The extensions that only the step to another release writes, in words and in facts, by name.
+    The extensions that only the release step writes, in R5 or in the other releases, in words and in facts, by name.
 
     Raises MappingError, with file and line, for what is no such description, or a type that FHIR does not have.
     """
     file = RELEASES_FILE
+    releases = own_extensions(files)
     found = {}
     for name, (line, node) in members(compose(files.read_bytes(file), file), "the file", file=file).items():
-        known = ("title", "text", "type", "context", "parts")
+        known = ("title", "text", "type", "in", "context", "parts")
         said = members(node, name, file=file, known=known, needed=("title", "text", "context"))
         if ("type" in said) == ("parts" in said):
             raise MappingError(f"{name} has either a type or parts", file=file, line=line)
+        if (releases[name] == "R5") != r5:
+            continue
         contexts = frozenset(texts_of(said["context"][1], f"the context of {name}", file=file))
         words = Words(
             file=file, line=line, title=text_of(said["title"][1], file=file), text=text_of(said["text"][1], file=file)

@@ -37,7 +37,7 @@ def structure_definitions(
     Our own extensions as StructureDefinition resources, sorted by url; the same files give the same resources.
 
     ``files`` is where ``extensions.yaml`` is, ``version`` what the definitions get, ``target`` the release: R4 and
-    R4B have other contexts, and the extensions that the release step adds.
+    R4B have other contexts, and other extensions that the release step adds.
     https://hl7.org/fhir/R5/structuredefinition.html
 
     Raises MappingError, with file and line, if ``extensions.yaml`` does not describe each extension and each part that
@@ -58,10 +58,10 @@ def structure_definitions(
         _check_types(name, use, target)
     if target.places is not None:
         found = {name: (words, _in_r4(use, target.places)) for name, (words, use) in found.items()}
-        for name, (words, use) in of_releases(files, mapping.definitions).items():
-            if name in found:
-                raise MappingError(f"{name} is described in {FILE} as well", file=words.file, line=words.line)
-            found[name] = words, use
+    for name, (words, use) in of_releases(files, mapping.definitions, r5=target.places is None).items():
+        if name in found:
+            raise MappingError(f"{name} is described in {FILE} as well", file=words.file, line=words.line)
+        found[name] = words, use
     known = {value_set["url"] for value_set in value_sets(files)}
     made = []
     for name, (words, use) in sorted(found.items()):

@@ -6,12 +6,15 @@ It follows from the table of the release step, ``releases/r4.yaml``, and from th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from fhirtrial.definitions import Definitions, Element
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.table import Row, Table, load_table
+
+_FORMS = {"concept": "CodeableConcept", "reference": "Reference"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,8 @@ class _At:
     How far a walk has come: the type there in R5, the element in R4, and the FHIRPath that leads to it there.
 
     ``extension`` is the address of the extension that R4 has instead of an element, ``has_parts`` whether that
-    consists of parts, ``is_part`` whether the walk has come to one of them.
+    consists of parts, ``is_part`` whether the walk has come to one of them. ``codeable``: at a CodeableReference, the
+    path to its concept and to its reference there; itself it is nowhere.
     """
 
     type: str
@@ -29,6 +33,7 @@ class _At:
     extension: str = ""
     has_parts: bool = False
     is_part: bool = False
+    codeable: Mapping[str, str] = field(default_factory=dict)
 
 
 class R4Places:
@@ -90,24 +95,45 @@ class R4Places:
         at = _At(type=kind, element=kind, expression=kind)
         for name in names:
             at = self._step(at, name, path)
+        if at.codeable:
+            message = f"{path} has no one place in R4, which has no CodeableReference: say concept or reference"
+            raise MappingError(message, file=self._table.file)
         return at
 
     def _step(self, at: _At, name: str, path: str) -> _At:
         element = self._r5.element(at.type, name)
         if element is None:
             raise MappingError(f"{path}: R5 has no {name} there", file=self._table.file)
+        if at.codeable:
+            if name not in at.codeable:
+                raise MappingError(f"{path} has no one place in R4", file=self._table.file)
+            return replace(at, type=element.type, expression=at.codeable[name], codeable={})
         if at.extension and at.has_parts and not at.is_part:
             expression = f"{at.expression}.extension.where(url='{name}').value.ofType({element.type})"
             return replace(at, type=element.type, expression=expression, is_part=True)
         row = self._table.rows.get(at.type, {}).get(element.choice or name)
-        if at.extension or (row is not None and (row.call or row.nowhere or row.split or row.first or element.choice)):
+        if at.extension or (row is not None and _is_divided(row, element)):
             raise MappingError(f"{path} has no one place in R4", file=self._table.file)
         if row is not None and row.dissolve:
             return replace(at, type=element.type)
         if row is not None and row.extension:
             return self._extended(at, row, element)
         native = row.native if row is not None else name
-        return _At(type=element.type, element=f"{at.element}.{native}", expression=f"{at.expression}.{native}")
+        found = _At(type=element.type, element=f"{at.element}.{native}", expression=f"{at.expression}.{native}")
+        return replace(found, codeable=self._parts(at, found, element, native)) if _is_codeable(element) else found
+
+    def _parts(self, at: _At, found: _At, element: Element, native: str) -> dict[str, str]:
+        """Where a CodeableReference has its concept and its reference: one is the element, or both are forms of it."""
+        target = self._r4.element(at.element, native)
+        if target is None:
+            return {part: f"{found.expression}.ofType({form})" for part, form in _FORMS.items()}
+        extension = f"{found.expression}.extension.where(url='{self._table.official}{element.path}')"
+        return {
+            part: found.expression
+            if form == target.type
+            else f"{extension}.extension.where(url='{part}').value.ofType({form})"
+            for part, form in _FORMS.items()
+        }
 
     def _extended(self, at: _At, row: Row, element: Element) -> _At:
         """An element that is an extension: on what has it, or on an element of the same name."""
@@ -121,6 +147,15 @@ class R4Places:
             extension=row.extension,
             has_parts=has_parts,
         )
+
+
+def _is_divided(row: Row, element: Element) -> bool:
+    """Whether what R5 has in one element may be in several places."""
+    return bool(row.call or row.nowhere or row.split or row.first or row.members is not None or element.choice)
+
+
+def _is_codeable(element: Element) -> bool:
+    return element.type == "CodeableReference"
 
 
 def split(expression: str) -> tuple[str, str]:

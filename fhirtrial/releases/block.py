@@ -10,6 +10,17 @@ from fhirtrial.releases.systems import Systems
 
 Json: TypeAlias = dict[str, Any]
 
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+"""Says why a value is not there: https://hl7.org/fhir/extensions/StructureDefinition-data-absent-reason.html"""
+
+EVERYWHERE = frozenset({"id", "extension", "modifierExtension"})
+"""Members that every object has, the same in all releases."""
+IN_RESOURCES = EVERYWHERE | {"contained", "meta", "implicitRules", "language", "text"}
+"""Members that every resource has."""
+
+Step: TypeAlias = Callable[[Any, Run], Any]
+"""What happens to a value."""
+
 Down: TypeAlias = Callable[[Any, Json, list[Json], Json, Run], None]
 """Of an R5 member: its value, the object in the making, its extensions in the making, the whole R5 object, the run."""
 
@@ -161,6 +172,12 @@ class Block:
                     rows[each["url"]](each, out, run)
         if kept:
             out["extension"] = self.systems[0].extensions(kept)
+
+
+def no_r5_code(code: Any, path: str, line: str, run: Run) -> None:
+    """Says that R5 lacks a code of a required value set: it is never replaced by a guess."""
+    message = f"R5 has no code {code!r}: kept as it is, and R5 servers refuse the resource"
+    run.say("error", "no-r5-code", message, path, line)
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

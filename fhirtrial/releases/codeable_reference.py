@@ -22,7 +22,8 @@ def add_one_part(block: Block, name: str, to: str, url: str, native: str) -> Non
     """
     other = "reference" if native == "concept" else "concept"
 
-    def down(codeable: Json) -> Json:
+    def one(codeable: Json, run: Run) -> Json:
+        _say_of_others(codeable, f"{block.path}.{name}", run)
         part = codeable.get(other)
         own: Json = codeable.get(native, {})
         if part is None:
@@ -42,7 +43,10 @@ def add_one_part(block: Block, name: str, to: str, url: str, native: str) -> Non
             return {other: part}
         return {native: rest, other: part}
 
-    block.down_rows[name] = lambda given, out, *_: out.__setitem__(to, on_each(down, given))
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        out[to] = on_each(lambda each: one(each, run), given)
+
+    block.down_rows[name] = down
     block.up_rows[to] = lambda given, out, *_: out.__setitem__(name, on_each(up, given))
 
 
@@ -51,6 +55,7 @@ def add_choice(block: Block, name: str, to: str) -> None:
     members = {"reference": f"{to}Reference", "concept": f"{to}CodeableConcept"}
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        _say_of_others(given, f"{block.path}.{name}", run)
         if "reference" in given:
             out[members["reference"]] = given["reference"]
             if "concept" in given:
@@ -73,6 +78,7 @@ def add_split(block: Block, name: str, concepts: str, references: str, url: str)
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         seen = mixed = False
         for each in given:
+            _say_of_others(each, f"{block.path}.{name}", run)
             if "concept" in each:
                 out.setdefault(concepts, []).append(each["concept"])
                 mixed |= seen
@@ -124,6 +130,13 @@ class _Halves:
 def _joined(source: Json, concepts: str, references: str) -> list[Json]:
     found = [{"concept": each} for each in source.get(concepts, ())]
     return found + [{"reference": each} for each in source.get(references, ())]
+
+
+def _say_of_others(codeable: Json, path: str, run: Run) -> None:
+    """Says of what stands on a CodeableReference itself that nothing holds it."""
+    for name in sorted(codeable.keys() - _MEMBERS.keys()):
+        message = "R4 has no CodeableReference, and nothing else that this could stand on"
+        run.say("warning", "no-r4-form", message, f"{path}.{name}")
 
 
 def _parts(codeable: Json) -> list[Json]:

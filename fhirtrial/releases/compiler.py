@@ -11,21 +11,20 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.releases import codeable_reference, extension_rows, native_rows
-from fhirtrial.releases.block import Block, value_name
+from fhirtrial.releases.block import EVERYWHERE, IN_RESOURCES, Block, Step, value_name
 from fhirtrial.releases.copies import copy_rule
 from fhirtrial.releases.copies.needed import Needed
 from fhirtrial.releases.cross_version import CrossVersion
-from fhirtrial.releases.extension_rows import Parts, Step, Value
+from fhirtrial.releases.earlier import Earlier
+from fhirtrial.releases.extension_rows import Parts, Value
+from fhirtrial.releases.holding import Holding, is_part
+from fhirtrial.releases.member_rows import Member, add_members
 from fhirtrial.releases.pairs import PAIRS
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
-from fhirtrial.releases.table import Row, Table
+from fhirtrial.releases.table import Row, Table, wrong
+from fhirtrial.releases.table_checks import check_types, check_use
 from fhirtrial.releases.values import ExtensionValues
-
-EVERYWHERE = frozenset({"id", "extension", "modifierExtension"})
-"""Members that every object has, the same in all releases."""
-IN_RESOURCES = EVERYWHERE | {"contained", "meta", "implicitRules", "language", "text"}
-"""Members that every resource has."""
 
 _NOTHING = Row(line="", type="", name="")
 SAME_FORM = frozenset({("string", "markdown"), ("markdown", "string"), ("code", "id"), ("SimpleQuantity", "Quantity")})
@@ -55,23 +54,19 @@ class Compiler:
         self.other = other
         self.cross = cross
         self.files = files
-        self.systems = both_ways(table.systems)
+        self.systems = both_ways(table.to_swap)
         self.blocks: dict[tuple[str, str], Block] = {}
+        self.needed: set[str] = set()
+        self.holding = Holding(r5, other, self.systems, self.inner)
+        self.earlier = Earlier(table, r5, other, self.holding)
         self.values = ExtensionValues(lacking=frozenset(), blocks={})
 
     def compiled(self, resources: tuple[str, ...]) -> Mapping[str, Block]:
         """The block of each type of resource."""
-        inside = {row.inside for rows in self.table.rows.values() for row in rows.values()}
-        for name, rows in self.table.rows.items():
-            if rows and name not in self.r5.types | inside:
-                hint = nearest(name, self.r5.types) or "FHIR R5 has no such type"
-                raise self.error(next(iter(rows.values())), f"there is no type {name}; {hint}")
+        check_types(self.table, self.r5)
         made = {name: self.block(name, name) for name in resources}
         self.values = self.extension_values()
-        used = {name for name, _ in self.blocks} | inside
-        for name, rows in self.table.rows.items():
-            if name not in used:
-                raise self.error(next(iter(rows.values())), f"no resource holds a {name}")
+        check_use(self.table, self.other, {name for name, _ in self.blocks}, self.needed)
         return made
 
     def extension_values(self) -> ExtensionValues:
@@ -102,12 +97,14 @@ class Compiler:
             row = said.get(general, _NOTHING)
             self.element(block, general, list(forms), row, other_type)
         block.copies += [copy_rule(row, self.table, self.files) for row in self.table.copies.get(rows or r5_type, ())]
-        block.unknown = self.unknown(block, r5_type, other_type)
+        block.unknown = self.earlier.unknown(
+            block, r5_type, other_type, nowhere={name for name, row in said.items() if row.nowhere}
+        )
         if self.words is None:
-            self.keep_earlier(block, other_type)
+            self.earlier.keep(block, other_type)
         if required:
             self.check_required(block, r5_type, other_type)
-        if self.words is not None and not self.table.systems:
+        if self.words is not None and not self.table.to_swap:
             del block.down_rows["extension"]  # nothing to look for in them
         block.finished = True
         return block
@@ -131,6 +128,8 @@ class Compiler:
             native_rows.add_nowhere(block, [each.name for each in forms], row.nowhere, row.line)
         elif row.dissolve:
             native_rows.add_dissolved(block, general, self.block(first.type, other_type, required=False))
+        elif row.members is not None:
+            self.members(block, first, row, other_type)
         elif row.call:
             self.called(block, first, row, other_type)
         elif row.split:
@@ -146,14 +145,14 @@ class Compiler:
             places = self.places(other_type, general.removesuffix("[x]"))
             for form in forms:
                 if form.type != row.plain:
-                    self.cross.check(row, form, self.value(form), places)
+                    self.cross.check(row, form, self.holding.of(form), places)
             native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), types[row.plain], row.extension)
         elif row.beside:
             self.beside(block, first, row, other_type)
         elif row.nearest is not None:
             target = self.other.element(other_type, first.name)
-            codes = frozenset() if target is None else target.codes or frozenset()
-            native_rows.add_codes(block, first.name, codes, row.nearest, row.line)
+            codes = tuple(frozenset() if each is None else each.codes or frozenset() for each in (first, target))
+            native_rows.add_codes(block, first.name, (codes[0], codes[1]), row.nearest, row.line)
         elif first.type == "CodeableReference" and not row.extension:
             self.codeable_reference(block, first, row, other_type)
         elif row.first:
@@ -194,21 +193,18 @@ class Compiler:
             if not open_to_all and not (form.targets and allowed.issuperset(form.targets)):
                 steps = (native_rows.to_alternate(allowed), native_rows.from_alternate)
         elif (form.type, target.type) in SAME_FORM:
-            pass
-        elif form.type == target.type or row.inside or (self.is_part(form.type) and self.is_part(target.type)):
+            if target.type == "Quantity":
+                steps = (None, native_rows.without_comparator(block, form.name))
+        elif form.type == target.type or row.inside or (is_part(form.type) and is_part(target.type)):
             steps = self.inner(form.type, target.type, row.inside)
         else:
             raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}")
         if form.type == "CodeableConcept" and form.coded and not target.coded:
             steps = steps[0], native_rows.with_code(form.path, steps[1])
-        if row.codes and self.table.systems:
+        if row.codes and self.table.to_swap:
             steps = self.with_codes(form.type, steps)
         if target.name != form.name or as_list or one or steps != (None, None):
             native_rows.add_native(block, form.name, target.name, steps=steps, as_list=as_list, one=one)
-
-    def is_part(self, name: str) -> bool:
-        """Whether a type is a backbone."""
-        return "." in name
 
     def inner(self, r5_type: str, other_type: str, rows: str = "") -> tuple[Step | None, Step | None]:
         """What happens inside a value of a type."""
@@ -238,28 +234,9 @@ class Compiler:
 
     # ------------------------------------------------------------ kinds of rows
 
-    def value(self, element: Element) -> Value | Parts:
-        """How an extension holds an element: as a value, or in parts."""
-        if self.is_part(element.type) or element.type not in self.other.types or element.type == "CodeableReference":
-            inner = [each for each in self.r5.elements(element.type).values() if each.name not in EVERYWHERE]
-            datatype = "" if self.is_part(element.type) else element.type
-            return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
-        member = value_name(element.type)
-        if element.type in ("CodeableConcept", "Coding"):
-            return Value(member=member, many=element.many, down=self.swapping(member, 0), up=self.swapping(member, 1))
-        down, up = self.inner(element.type, element.type)
-        return Value(member=member, many=element.many, down=down, up=up)
-
-    def swapping(self, member: str, place: int) -> Step | None:
-        """The step that swaps the code systems of an extension's value; None if there is nothing to swap."""
-        systems = self.systems[place]
-        if not systems.to:
-            return None
-        return lambda value, _: systems.value(member, value)
-
     def extension(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """An element that is an extension in the other release."""
-        value = self.value(element)
+        value = self.holding.of(element)
         self.cross.check(row, element, value, self.places(other_type))
         if isinstance(value, Parts):
             extension_rows.add_parts(block, element.name, row.extension, value)
@@ -268,34 +245,42 @@ class Compiler:
 
     def read_as_well(self, block: Block, name: str, row: Row) -> None:
         """Addresses of HL7's that others write for the same element: read where there is nothing else."""
-        known = dict(block.extension_rows)
         for path in row.read:
+            owner, _, last = path.rpartition(".")
+            if self.r5.element(owner, last) is None:
+                known_there = [f"{owner}.{each}" for each in self.r5.elements(owner)] if owner in self.r5.types else []
+                hint = nearest(path, known_there) or "HL7's addresses are those of R5's elements"
+                raise self.error(row, f"read: R5 has no element {path}; {hint}")
             url = f"{self.table.official}{path}"
+            if url in block.extension_rows:
+                raise self.error(row, f"{path} is read already")
             element = self.r5.element(row.type, name)
             assert element is not None
             scratch = Block(block.path, self.systems)
-            value = self.value(element)
+            value = self.holding.of(element)
             if isinstance(value, Value):
                 extension_rows.add_value(scratch, name, url, value)
                 block.extension_rows[url] = scratch.extension_rows[url]
-            if url in known:
-                raise self.error(row, f"{path} is read already")
 
     def first(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A list of which the other release takes one."""
-        value = self.value(element)
-        target = self.other.element(other_type, element.name)
+        value = self.holding.of(element)
+        target = self.other.element(other_type, row.native)
+        if target is None or target.type != element.type or target.many:
+            raise self.error(row, f"first: the other release has no {element.type} {other_type}.{row.native}")
+        if row.unless and self.r5.element(row.type, row.unless) is None:
+            hint = nearest(row.unless, self.r5.elements(row.type)) or "name an element"
+            raise self.error(row, f"unless: {row.type} has no {row.unless}; {hint}")
         assert isinstance(value, Value)
-        assert target is not None
         self.cross.check(row, element, value, self.places(other_type))
-        extension_rows.add_first(block, element.name, row.extension, value)
+        extension_rows.add_first(block, element.name, row.native, row.extension, value, unless=row.unless)
 
     def beside(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A code that stands in an extension on the element."""
         target = self.other.element(other_type, element.name)
         if target is None or target.codes is None or element.codes is None:
             raise self.error(row, f"{element.path}: both releases must list their codes")
-        self.cross.check(row, element, self.value(element), self.places(other_type, element.name))
+        self.cross.check(row, element, self.holding.of(element), self.places(other_type, element.name))
         lost = element.codes - target.codes - (row.nearest or {}).keys()
         if row.nearest is not None and (wrong := set(row.nearest.values()) - target.codes):
             raise self.error(row, f"{element.path}: the other release has no code {', '.join(sorted(wrong))}")
@@ -327,6 +312,47 @@ class Compiler:
         else:
             raise self.error(row, f"{element.path}: the other release has neither a concept nor a reference {name}")
 
+    def members(self, block: Block, element: Element, row: Row, other_type: str) -> None:
+        """A list of which the other release has what is in the first entry as elements of its own."""
+        assert row.members is not None
+        found = [self.member(element, name, to, row, other_type) for name, to in row.members.items()]
+        if sum(each.grows for each in found) > 1:
+            raise self.error(row, f"{element.path}: only one member may be a list in the other release alone")
+        target = self.other.element(other_type, element.name)
+        if row.extension:
+            value = self.holding.of(element)
+            self.cross.check(row, element, value, self.places(other_type))
+            assert isinstance(value, Parts)
+            add_members(block, element.name, found, extension=(row.extension, value))
+        elif target is not None and element.name not in row.members.values():
+            if row.apart not in self.r5.elements(element.type):
+                hint = nearest(row.apart, self.r5.elements(element.type)) or "name an element"
+                raise self.error(row, f"apart: {element.type} has no {row.apart or 'such element'}; {hint}")
+            steps = self.inner(element.type, target.type, row.inside)
+            add_members(block, element.name, found, native=(steps, row.apart))
+        else:
+            add_members(block, element.name, found)
+
+    def member(self, element: Element, name: str, to: str, row: Row, other_type: str) -> Member:
+        """One member of the first entry, and the element of the other release that holds it."""
+        here, there = self.r5.element(element.type, name), self.other.element(other_type, to)
+        if here is None:
+            known = self.r5.elements(element.type)
+            raise self.error(row, f"members: {element.type} has no {name}; {nearest(name, known) or [*known]}")
+        if there is None or not there.many or (here.type != there.type and not is_part(there.type)):
+            raise self.error(row, f"members: the other release has no list {other_type}.{to} of {here.type}")
+        steps: tuple[Step | None, Step | None] = (None, None)
+        needed: frozenset[str] = frozenset()
+        if is_part(there.type):
+            block = self.block(
+                here.type, there.type, rows=there.type if there.type in self.table.rows else "", required=False
+            )
+            steps = (block.down, block.up)
+            needed = frozenset(each.name for each in self.other.required(there.type))
+        else:
+            steps = self.inner(here.type, there.type)
+        return Member(name=name, to=to, grows=not here.many, needed=needed, steps=steps)
+
     def called(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """A pair of functions."""
         if row.call not in PAIRS:
@@ -348,54 +374,6 @@ class Compiler:
             bases.append(base)
         return [place, *bases]
 
-    def unknown(self, block: Block, r5_type: str, other_type: str) -> dict[str, str]:
-        """The members of the other release that nothing takes up to R5, each with its path."""
-        native = self.other.elements(other_type) if other_type in self.other.types else {}
-        copied = {name for row in self.table.copies.get(block.path, ()) for name in self.names(row.element, native)}
-        nowhere = {name for name, row in self.rows(block.path).items() if row.nowhere}
-        for name in nowhere & native.keys():
-            # What the other release has under the name is something else.
-            block.up_rows.pop(name, None)
-            block.up_rows.pop(f"_{name}", None)
-        return {
-            name: element.path
-            for name, element in native.items()
-            if (name not in self.r5.elements(r5_type) or name in nowhere)
-            and name not in block.up_rows
-            and name not in copied
-        }
-
-    def keep_earlier(self, block: Block, other_type: str) -> None:
-        """Rows for members that R5 does not have: HL7's address for elements of earlier releases holds them there."""
-        scratch = Block(block.path, (self.systems[1], self.systems[0]))
-        for name in block.unknown:
-            element = self.other.elements(other_type)[name]
-            value = self.earlier_value(element)
-            url = f"{self.table.earlier}{element.path.removesuffix('[x]')}"
-            if isinstance(value, Parts):
-                extension_rows.add_parts(scratch, name, url, value)
-            elif value is not None:
-                extension_rows.add_value(scratch, name, url, value)
-        if scratch.extension_rows:
-            block.earlier = scratch
-
-    def earlier_value(self, element: Element) -> Value | Parts | None:
-        """How an extension in R5 holds an element of the other release; None if it cannot."""
-        if self.is_part(element.type):
-            inner = [each for each in self.other.elements(element.type).values() if each.name not in EVERYWHERE]
-            parts = {each.name: self.earlier_value(each) for each in inner}
-            known = {name: part for name, part in parts.items() if part is not None}
-            return Parts(parts=known, many=element.many) if len(known) == len(parts) else None
-        member = value_name(element.type)
-        if self.r5.element("Extension", member) is None or element.type not in self.r5.types:
-            return None
-        down, up = self.inner(element.type, element.type)
-        return Value(member=member, many=element.many, down=up, up=down)
-
-    def names(self, element: str, native: Mapping[str, Element]) -> list[str]:
-        """The members that an element is called by."""
-        return [each.name for each in native.values() if element in (each.name, each.choice)]
-
     def check_required(self, block: Block, r5_type: str, other_type: str) -> None:
         """What the other release requires is required in R5 as well, or made as a copy."""
         copied = {row.element for row in self.table.copies.get(block.path, ())}
@@ -407,9 +385,9 @@ class Compiler:
                 continue
             if needed.path not in self.table.required:
                 raise MappingError(f"the other release requires {needed.path}: it needs a copy", file=self.table.file)
+            self.needed.add(needed.path)
             block.copies.append(Needed(block.path, needed.name, self.table.file))
 
     def error(self, row: Row, message: str) -> MappingError:
         """A MappingError at a row, or for the whole table where the row is missing."""
-        file, _, line = row.line.rpartition(":")
-        return MappingError(message, file=file or self.table.file, line=int(line) if line else None)
+        return wrong(row, message) if row.line else MappingError(message, file=self.table.file)

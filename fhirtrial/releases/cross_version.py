@@ -10,7 +10,7 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.releases.extension_rows import Parts, Value
-from fhirtrial.releases.table import Row
+from fhirtrial.releases.table import Row, wrong
 
 FILE = "fhir/cross-version.json"
 HL7 = "http://hl7.org/fhir/"
@@ -35,12 +35,12 @@ class CrossVersion:
             return None
         if url not in self.known:
             hint = nearest(url, self.known)
-            raise _error(row, f"HL7 defines no extension {url}{f'; {hint}' if hint else ''}", path)
+            raise wrong(row, f"{path}: HL7 defines no extension {url}{f'; {hint}' if hint else ''}")
         contexts = self.known[url].get("context", ())
         if not set(contexts) & set(places):
             (place, *_) = places
             where = ", ".join(dict.fromkeys(contexts)) or "nothing"
-            raise _error(row, f"HL7's extension {url} may not stand on {place}, but on {where}", path)
+            raise wrong(row, f"{path}: HL7's extension {url} may not stand on {place}, but on {where}")
         return self.known[url]
 
     def check(self, row: Row, element: Element, value: Value | Parts, places: Collection[str]) -> None:
@@ -53,21 +53,17 @@ class CrossVersion:
         """Raises MappingError where HL7's definition has not both parts of a CodeableReference."""
         definition = self.check_known(row, url, path, places) or {}
         if not {"concept", "reference"} <= definition.get("parts", {}).keys():
-            raise _error(row, "HL7's extension has not both parts of a CodeableReference", path)
+            raise wrong(row, f"{path}: HL7's extension has not both parts of a CodeableReference")
 
 
 def _check(row: Row, path: str, value: Value | Parts, definition: Any, parts: Mapping[str, Value | Parts]) -> None:
     if isinstance(value, Value):
         members = [f"value{name[0].upper()}{name[1:]}" for name in definition.get("type", ())]
         if value.member not in members:
-            raise _error(row, f"HL7's extension holds {', '.join(members) or 'parts'}, not {value.member}", path)
+            message = f"HL7's extension holds {', '.join(members) or 'parts'}, not {value.member}"
+            raise wrong(row, f"{path}: {message}")
         return
     for name, part in parts.items():
         if name not in definition.get("parts", {}):
-            raise _error(row, f"HL7's extension has no part {name}", path)
+            raise wrong(row, f"{path}: HL7's extension has no part {name}")
         _check(row, f"{path}.{name}", part, definition["parts"][name], part.parts if isinstance(part, Parts) else {})
-
-
-def _error(row: Row, message: str, path: str) -> MappingError:
-    file, _, line = row.line.rpartition(":")
-    return MappingError(f"{path}: {message}", file=file, line=int(line) if line else None)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from fhirtrial.definitions import Definitions
 from fhirtrial.errors import InputError
 from fhirtrial.files import MappingFiles
 from fhirtrial.release_names import ReleaseName
+from fhirtrial.releases.marks import Marks
 from fhirtrial.releases.release import COVERED, Release
 from fhirtrial.resources import Resource
 
-_OFFICIAL = "http://hl7.org/fhir/5.0/StructureDefinition/"
-_MARKS = ("release-difference", "copy-of", "status-inexact", "comparison-group")
 
-
-def release_of(resource: Resource) -> ReleaseName | None:
+def release_of(resource: Resource, *, mappings: str | Path | None = None) -> ReleaseName | None:
     """
-    ``R4`` (which stands for R4B as well) or ``R5``, by members, codes and extensions that only one has; None: both fit.
+    ``R4`` (which stands for R4B as well) or ``R5``, by what only one of them has; None: it may be either.
+
+    That is extensions that the step to R4 writes, members, codes of ``status``, addresses of code systems.
+    ``mappings``: a folder of your own mapping files. Raises MappingError if the table of the release step is wrong.
 
     >>> release_of({"resourceType": "ResearchStudy", "sponsor": {"display": "A"}})
     'R4'
@@ -32,37 +32,41 @@ def release_of(resource: Resource) -> ReleaseName | None:
     kind = resource.get("resourceType")
     if kind not in COVERED:
         return None
-    only_r4, only_r5, codes_r4, codes_r5 = _marks(kind)
-    if any(_is_official(each) for each in _extensions(resource)):
-        return "R4"
-    if not only_r5.isdisjoint(resource):
-        return "R5"
-    if not only_r4.isdisjoint(resource):
-        return "R4"
-    status = resource.get("status")
-    if isinstance(status, str) and (status in codes_r4) != (status in codes_r5):
-        return "R4" if status in codes_r4 else "R5"
-    for name in resource:
-        if name in ("action", "arm", "comparisonGroup") and isinstance(resource[name], list):
-            found = [release_of_part(f"{kind}.{name}", part) for part in resource[name] if isinstance(part, dict)]
-            if any(found):
-                return next(each for each in found if each)
-    return None
-
-
-def release_of_part(path: str, part: dict[str, Any]) -> ReleaseName | None:
-    """The same for a part of a resource: by HL7's extensions on it, and by members that only one release has."""
-    if any(_is_official(each) for each in _listed(part.get("extension"))):
-        return "R4"
-    only_r4, only_r5, _, _ = _marks(path)
-    if not only_r5.isdisjoint(part):
-        return "R5"
-    return "R4" if not only_r4.isdisjoint(part) else None
+    marks = _marks(mappings)
+    found = _of_object(resource, kind, marks) or _of_status(resource, kind, marks)
+    return found or next(_of_parts(resource, kind, marks), None) or marks.of_systems(kind, resource)
 
 
 def release_of_all(resources: Iterable[Resource]) -> ReleaseName | None:
     """The release that the first resource with a mark was written for; None if none has one."""
     return next((found for each in resources if (found := release_of(each)) is not None), None)
+
+
+def _of_object(node: dict[str, Any], path: str, marks: Marks) -> ReleaseName | None:
+    """By the extensions on an object and on its primitive members, and by members that only one release has."""
+    for extension in _extensions(node):
+        if (found := marks.of_extension(str(extension.get("url")))) is not None:
+            return found
+    r4, r5 = marks.of(path).members
+    if not r5.isdisjoint(node):
+        return "R5"
+    return None if r4.isdisjoint(node) else "R4"
+
+
+def _of_status(resource: Resource, kind: str, marks: Marks) -> ReleaseName | None:
+    status = resource.get("status")
+    r4, r5 = marks.of(kind).codes
+    if not isinstance(status, str):
+        return None
+    return "R4" if status in r4 else "R5" if status in r5 else None
+
+
+def _of_parts(resource: Resource, kind: str, marks: Marks) -> Iterator[ReleaseName]:
+    """By the parts that studies and plans consist of."""
+    for name in resource:
+        if name in ("action", "arm", "comparisonGroup"):
+            found = (_of_object(part, f"{kind}.{name}", marks) for part in _listed(resource[name]))
+            yield from (each for each in found if each is not None)
 
 
 class Releases:
@@ -80,7 +84,7 @@ class Releases:
 
     def meet(self, resource: Resource) -> None:
         """Counts what a resource shows; all are met before the first is asked for."""
-        if self._given is None and (found := release_of(resource)) is not None:
+        if self._given is None and (found := self._shown_by(resource)) is not None:
             self._met[found] += 1
 
     def of(self, resource: Resource) -> Release:
@@ -88,7 +92,7 @@ class Releases:
         if self._given is not None:
             return self._given
         most: list[tuple[ReleaseName, int]] = self._met.most_common(1) or [("R5", 0)]
-        name = release_of(resource) or most[0][0]
+        name = self._shown_by(resource) or most[0][0]
         return self._release(name)
 
     def guesses(self, resource: Resource) -> bool:
@@ -100,23 +104,24 @@ class Releases:
         except InputError:
             return False  # it is refused anyway
 
+    def _shown_by(self, resource: Resource) -> ReleaseName | None:
+        return release_of(resource, mappings=self._mappings)
+
     def _release(self, name: ReleaseName) -> Release:
         if name not in self._made:
             self._made[name] = Release(name, mappings=self._mappings)
         return self._made[name]
 
 
-@cache
-def _marks(path: str) -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
-    """Of a type: the members and the status codes that only R4 has, and only R5."""
-    r4, r5 = (Definitions.load(MappingFiles(), release) for release in ("r4", "r5"))
-    members = [set(each.elements(path)) if path in each.types else set() for each in (r4, r5)]
-    if not all(members):
-        return frozenset(), frozenset(), frozenset(), frozenset()
-    codes = [
-        (found.codes or frozenset()) if (found := each.element(path, "status")) else frozenset() for each in (r4, r5)
-    ]
-    return frozenset(members[0] - members[1]), frozenset(members[1] - members[0]), codes[0], codes[1]
+_LOADED: dict[str, Marks] = {}
+
+
+def _marks(mappings: str | Path | None) -> Marks:
+    """The marks by the mapping files of a folder, made once."""
+    key = str(mappings or "")
+    if key not in _LOADED:
+        _LOADED[key] = Marks(MappingFiles(Path(mappings) if mappings else None))
+    return _LOADED[key]
 
 
 def _extensions(resource: Resource) -> Iterable[dict[str, Any]]:
@@ -131,8 +136,3 @@ def _extensions(resource: Resource) -> Iterable[dict[str, Any]]:
 def _listed(value: object) -> list[dict[str, Any]]:
     """The objects of a list; none of what is no list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _is_official(extension: dict[str, Any]) -> bool:
-    url = str(extension.get("url"))
-    return url.startswith(_OFFICIAL) or url.rpartition("/")[2] in _MARKS

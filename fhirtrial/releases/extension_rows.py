@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fhirtrial.releases.block import Block, Json, extension_of, with_extension, without_extension
+from fhirtrial.releases.block import Block, Json, Step, extension_of, no_r5_code, with_extension, without_extension
 from fhirtrial.releases.run import Run
 
 DATATYPE = "http://hl7.org/fhir/StructureDefinition/_datatype"
 """Says which R5 datatype the parts of an extension make: https://hl7.org/fhir/extensions/StructureDefinition-_datatype.html"""
-
-
-Step = Callable[[Any, Run], Any]
-"""What happens to a value within an extension."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +90,7 @@ def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
             extensions.append(made)
 
     def up(extension: Json, out: Json, run: Run) -> None:
-        made = put_together(extension, parts, block, run)
+        made = put_together(extension, parts, block, name, run)
         if parts.many:
             out.setdefault(name, []).append(made)
         else:
@@ -166,25 +162,28 @@ def not_held(run: Run, path: str, member: str) -> None:
     run.say("warning", "not-carried", f"the extension for it has no {member}: left out", path)
 
 
-def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:
-    """The object that extensions stand for; what is no part of it stays an extension."""
+def put_together(extension: Json, parts: Parts, block: Block, where: str, run: Run) -> Json:
+    """The object that extensions stand for; another's extension, which is no part of it, stays one."""
     out: Json = {"id": extension["id"]} if "id" in extension else {}
     kept: list[Json] = []
     for each in extension.get("extension", ()):
         name = each.get("url")
         part = parts.parts.get(name)
         if part is None:
-            if name != DATATYPE:
-                kept.append(each)
+            if ":" in str(name):
+                kept += [each] if name != DATATYPE else []
+            else:  # such a name means something in that extension alone
+                message = f"the extension for it has no part {name!r}: left out"
+                run.say("warning", "not-carried", message, f"{block.path}.{where}")
             continue
         if isinstance(part, Parts):
-            value: Any = put_together(each, part, block, run)
+            value: Any = put_together(each, part, block, f"{where}.{name}", run)
         else:
             if f"_{part.member}" in each:
                 out[f"_{name}"] = each[f"_{part.member}"]
             if part.member not in each:
                 if f"_{part.member}" not in each:
-                    not_held(run, f"{block.path}.{name}", part.member)
+                    not_held(run, f"{block.path}.{where}.{name}", part.member)
                 continue
             value = each[part.member] if part.up is None else part.up(each[part.member], run)
         if part.many:
@@ -196,14 +195,18 @@ def put_together(extension: Json, parts: Parts, block: Block, run: Run) -> Json:
     return out
 
 
-def add_first(block: Block, name: str, url: str, value: Value) -> None:
-    """A list of which the other release takes one: that is native, the others are extensions."""
+def add_first(block: Block, name: str, to: str, url: str, value: Value, *, unless: str = "") -> None:
+    """
+    A list of which the other release takes one, as ``to``: that is native, the others are extensions.
 
-    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        out[name] = given[0] if value.down is None else value.down(given[0], run)
-        extensions.extend(
-            {"url": url, value.member: each if value.down is None else value.down(each, run)} for each in given[1:]
-        )
+    Where R5's element ``unless`` is there, all are extensions: the other release has one or the other.
+    """
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:
+        made = given if value.down is None else [value.down(each, run) for each in given]
+        if not unless or (unless not in source and f"_{unless}" not in source):
+            out[to], made = made[0], made[1:]
+        extensions.extend({"url": url, value.member: each} for each in made)
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
         out.setdefault(name, []).insert(0, given if value.up is None else value.up(given, run))
@@ -216,7 +219,7 @@ def add_first(block: Block, name: str, url: str, value: Value) -> None:
             not_held(run, f"{block.path}.{name}", value.member)
 
     block.down_rows[name] = down
-    block.up_rows[name] = up
+    block.up_rows[to] = up
     block.extension_rows[url] = up_other
 
 
@@ -265,8 +268,7 @@ def add_beside(
             return given
         if given in spelt:
             return spelt[given]
-        message = f"R5 has no code {given!r}: kept as it is, and R5 servers refuse the resource"
-        run.say("error", "no-r5-code", message, f"{block.path}.{name}", line)
+        no_r5_code(given, f"{block.path}.{name}", line, run)
         return given
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fhirtrial.releases.block import Block, Json, extension_of
+from fhirtrial.releases.block import Block, Json, Step, extension_of, no_r5_code
 from fhirtrial.releases.run import Run
 
 ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
 """For a target that the element may not have: https://hl7.org/fhir/extensions/StructureDefinition-alternate-reference.html"""
-
-Step = Callable[[Any, Run], Any]
 
 
 def add_native(
@@ -95,6 +93,23 @@ def with_code(path: str, then: Step | None = None) -> Step:
     return step
 
 
+def without_comparator(block: Block, name: str) -> Step:
+    """
+    Looks at a Quantity of the other release where R5 allows no comparator.
+
+    It stays, as the value would be another without it, and nothing but a comparator can say so.
+    https://hl7.org/fhir/R5/datatypes.html#SimpleQuantity
+    """
+
+    def step(quantity: Json, run: Run) -> Json:
+        if "comparator" in quantity or "_comparator" in quantity:
+            message = "R5 allows no comparator here: kept as it is, and R5 servers refuse the resource"
+            run.say("error", "no-r5-form", message, f"{block.path}.{name}.comparator")
+        return quantity
+
+    return step
+
+
 def add_dissolved(block: Block, name: str, inner: Block) -> None:
     """An element that the other release does not have: what is in it belongs to its parent."""
 
@@ -145,19 +160,33 @@ def add_nowhere(block: Block, names: list[str], why: str, line: str) -> None:
         block.up_rows[name] = block.up_rows[f"_{name}"] = up_of(name)
 
 
-def add_codes(block: Block, name: str, native: frozenset[str], nearest: Mapping[str, str], line: str) -> None:
-    """A code, or a list of codes, of which the other release lacks some: they become the nearest, or go nowhere."""
+def add_codes(
+    block: Block, name: str, codes: tuple[frozenset[str], frozenset[str]], nearest: Mapping[str, str], line: str
+) -> None:
+    """
+    A code, or a list of codes, of which the other release lacks some: they become the nearest, or go nowhere.
+
+    ``codes`` are those of R5 and of the other release. One that R5 lacks stays, and is an error.
+    """
+    known, native = codes
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        codes = given if isinstance(given, list) else [given]
-        made = [nearest.get(code, code) for code in codes if code in native or code in nearest]
-        if made != codes:
-            lost = ", ".join(repr(code) for code in codes if code not in native)
+        all_codes = given if isinstance(given, list) else [given]
+        made = [nearest.get(code, code) for code in all_codes if code in native or code in nearest]
+        if made != all_codes:
+            lost = ", ".join(repr(code) for code in all_codes if code not in native)
             run.say("warning", "no-r4-form", f"R4 has no code {lost}", f"{block.path}.{name}", line)
         if made:
             out[name] = made if isinstance(given, list) else made[0]
 
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        for code in given if isinstance(given, list) else [given]:
+            if code not in known:
+                no_r5_code(code, f"{block.path}.{name}", line, run)
+        out[name] = given
+
     block.down_rows[name] = down
+    block.up_rows[name] = up
 
 
 def add_plain_choice(

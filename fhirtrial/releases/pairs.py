@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fhirtrial.releases.block import Block, Down, Json, extension_of, with_extension, without_extension
-from fhirtrial.releases.extension_rows import Step
+from fhirtrial.releases.block import ABSENT, Block, Down, Json, Step, extension_of, with_extension, without_extension
 from fhirtrial.releases.native_rows import with_code
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import Row, Table
 
-ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 LARGEST = 2**31
 """R4's unsignedInt goes up to here: https://hl7.org/fhir/R4/datatypes.html#unsignedInt"""
 
@@ -179,7 +177,13 @@ def add_arm(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa
             run.say("warning", "not-carried", f"{named} called {given!r}", path, row.line)
 
     block.down_rows |= {here: down, f"_{here}": left_out(block, f"_{here}", row)}
-    block.up_rows |= {there: up, below: _passed_by}
+
+    def up_below(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        if without_extension(given, url):
+            message = "R5 writes another value here, and nothing may stand beside it: left out"
+            run.say("warning", "not-carried", message, f"{block.path}.{below}", row.line)
+
+    block.up_rows |= {there: up, below: up_below}
 
 
 def _arms(subject: Json, run: Run) -> dict[str, str]:
@@ -201,10 +205,6 @@ def left_out(block: Block, name: str, row: Row) -> Down:
         run.say("warning", "no-r4-form", message, f"{block.path}.{name}", row.line)
 
     return down
-
-
-def _passed_by(given: Any, out: Json, source: Json, run: Run) -> None:
-    """Is read together with the element that it stands beside."""
 
 
 PAIRS: dict[str, Callable[[Block, Row, Table, Inner], None]] = {

@@ -27,7 +27,7 @@ class Prepared:
         self.kinds = frozenset(blocks)
         self._blocks = blocks
         self._systems = systems
-        self._tables: dict[int, Table] = {}
+        self._tables: dict[Table, Table] = {}
         self._tokens: dict[int, Sequence[Token]] = {}
 
     def constant(self, value: Any) -> Any:
@@ -36,10 +36,10 @@ class Prepared:
 
     def table(self, table: Table) -> Table:
         """A table with the release's code systems."""
-        if id(table) not in self._tables:
+        if table not in self._tables:
             forth = {code: tuple(map(self._coding, codings)) for code, codings in table.forth.items()}
-            self._tables[id(table)] = replace(table, forth=forth)
-        return self._tables[id(table)]
+            self._tables[table] = replace(table, forth=forth)
+        return self._tables[table]
 
     def _coding(self, coding: Coding) -> Coding:
         made = self._systems.coding({"system": coding.system, "code": coding.code})

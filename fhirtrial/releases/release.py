@@ -46,6 +46,9 @@ COVERED = (
 LEFT_OUT = ("warning", "no-r4-form")
 """Severity and code of the issues about what has no place in the other release."""
 
+NOT_CARRIED = ("warning", "not-carried")
+"""The same about what has no place in R5."""
+
 FOLLOWED = frozenset({"Practitioner", "PractitionerRole"})
 """The types of resources that a registry record's others are looked up in: contacts have their phones there."""
 
@@ -129,7 +132,7 @@ class Release:
         blocks = {}
         for kind, words in vocabulary.items():
             if kind in compiled.blocks and not compiled.blocks[kind].passes(words):
-                blocks[kind] = compiled.compiler(replace(compiled.table, systems={}), words=words).block(kind, kind)
+                blocks[kind] = compiled.compiler(replace(compiled.table, swapped=True), words=words).block(kind, kind)
         return Prepared(self.name, blocks, systems)
 
     def down(
@@ -150,16 +153,17 @@ class Release:
         if self._compiled is None:
             return Released(resource, ())
         run = Run(find, name_of(resource))
+        patches = self._compiled.patches
         with _fhir_shaped(run.name):
-            made = self._step(resource, run, down=True)
-            if text is None or not self._compiled.values.passes(text):
-                made = self._compiled.values.left_out(made, run)
+            plain, kept = patches.earlier.taken_off(resource)
+            made = self._step(plain, run, down=True, look=text is None or not self._compiled.values.passes(text))
             if check:
                 # What the rows leave out is kept, and said there.
                 run.issues = [issue for issue in run.issues if (issue.severity, issue.code) != LEFT_OUT]
                 again = self._step(made, Run(find), down=False)
-                if again != resource:
-                    made = self._compiled.patches.kept(resource, again, made, run)
+                if again != plain:
+                    made = patches.kept(plain, again, made, run)
+            made = patches.earlier.put_back(made, kept, run)
         return Released(made, tuple(run.issues))
 
     def up(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
@@ -169,7 +173,7 @@ class Release:
         Args:
             resource: a resource of this release, also with contained ones.
             find: gives the resources that it refers to, in R5.
-            check: makes this release's form of it again; what does not come back is an issue.
+            check: goes back at once; what would be lost is kept in our extension ``earlier-difference``.
 
         Raises InputError if the resource is not FHIR-shaped.
 
@@ -177,28 +181,29 @@ class Release:
         if self._compiled is None:
             return Released(resource, ())
         run = Run(find, name_of(resource))
+        patches = self._compiled.patches
         with _fhir_shaped(run.name):
-            plain, patches = self._compiled.patches.taken_off(resource)
-            made = self._step(plain, run, down=False)
-            if any(issue.code == "not-carried" for issue in run.issues):
-                made = tidy(made)
-            made = self._compiled.patches.put_back(made, patches, run)
-        if check:
-            again = self.down(made, find=find, check=True).resource
-            self._compiled.patches.compare(resource, again, run)
+            plain, kept = patches.taken_off(resource)
+            made = patches.put_back(self._step(plain, run, down=False), kept, run)
+            if check:
+                # As in `down`.
+                run.issues = [issue for issue in run.issues if (issue.severity, issue.code) != NOT_CARRIED]
+                again = self._step(made, Run(find), down=True)
+                made = patches.earlier.kept(plain, again, made, run)
         return Released(made, tuple(run.issues))
 
-    def _step(self, resource: Resource, run: Run, *, down: bool) -> Resource:
+    def _step(self, resource: Resource, run: Run, *, down: bool, look: bool = True) -> Resource:
+        """``look``: whether there may be extensions with values that the other release lacks."""
         contained = resource.get("contained")
         if isinstance(contained, list) and contained:
             run.contained = {str(each.get("id")): each for each in contained}
-            made = [self._one(each, run, down=down) for each in contained]
+            made = [self._one(each, run, down=down, look=look) for each in contained]
             if not down:
                 run.contained = {str(each.get("id")): each for each in made}  # copies are compared with R5 forms
             resource = {**resource, "contained": made}
-        return self._one(resource, run, down=down)
+        return self._one(resource, run, down=down, look=look)
 
-    def _one(self, resource: Resource, run: Run, *, down: bool) -> Resource:
+    def _one(self, resource: Resource, run: Run, *, down: bool, look: bool) -> Resource:
         assert self._compiled is not None
         kind = str(resource.get("resourceType"))
         block = self._compiled.blocks.get(kind)
@@ -206,7 +211,12 @@ class Release:
             message = f"{kind} is none of the types that have another form here: it passes as it is"
             run.say("information", "type-not-covered", message, kind)
             return resource
-        return block.down(resource, run) if down else block.up(resource, run)
+        if down:
+            made = block.down(resource, run)
+            return self._compiled.values.left_out(made, run) if look else made
+        before = len(run.issues)
+        made = block.up(resource, run)
+        return tidy(made) if any(issue.code == "not-carried" for issue in run.issues[before:]) else made
 
 
 @contextmanager

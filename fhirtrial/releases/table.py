@@ -35,6 +35,9 @@ WORDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
         "nowhere": str,
         "read": list,
         "plain": str,
+        "members": dict,
+        "apart": str,
+        "unless": str,
     }
 )
 """The words of a row, each with the type of its value."""
@@ -66,6 +69,9 @@ class Row:
     nowhere: str = ""
     read: tuple[str, ...] = ()
     plain: str = ""
+    members: Mapping[str, str] | None = None
+    apart: str = ""
+    unless: str = ""
 
     @property
     def native(self) -> str:
@@ -90,6 +96,7 @@ class Table:
     All rows of a release by type, the addresses of code systems that differ, and the base addresses.
 
     ``official`` is HL7's for elements of R5, ``earlier`` that for elements of the other release; ``base`` is ours.
+    ``required`` are elements, each with its line. ``swapped``: the addresses have been exchanged before.
     """
 
     file: str
@@ -99,11 +106,28 @@ class Table:
     systems: Mapping[str, tuple[str, frozenset[str] | None]]
     rows: Mapping[str, Mapping[str, Row]]
     copies: Mapping[str, tuple[CopyRow, ...]] = field(default_factory=dict)
-    required: frozenset[str] = frozenset()
+    required: Mapping[str, str] = field(default_factory=dict)
+    swapped: bool = False
+
+    @property
+    def to_swap(self) -> Mapping[str, tuple[str, frozenset[str] | None]]:
+        """The addresses that are to be exchanged."""
+        return {} if self.swapped else self.systems
 
     def own(self, name: str) -> str:
         """The address of an extension of our own."""
         return f"{self.base}StructureDefinition/{name}"
+
+
+def wrong(row: Row | CopyRow, message: str) -> MappingError:
+    """A MappingError at the place of a row: its file, and its line."""
+    return wrong_at(row.line, message)
+
+
+def wrong_at(place: str, message: str) -> MappingError:
+    """A MappingError at a place that is written as ``file:line``."""
+    file, _, line = place.rpartition(":")
+    return MappingError(message, file=file, line=int(line))
 
 
 def load_table(files: MappingFiles, name: str = "r4") -> Table:
@@ -135,7 +159,6 @@ class _Reader:
             {key: plain(node) for key, (_, node) in self.members(named[1], "nearest").items()} if named else {}
         )
         types = self.members(root["types"][1], "types")
-        required = plain(root["required"][1]) if "required" in root else []
         copies = self.members(root["copies"][1], "copies") if "copies" in root else {}
         return Table(
             file=self.file,
@@ -145,8 +168,13 @@ class _Reader:
             systems=self.systems(root["systems"][1]) if "systems" in root else {},
             rows={name: self.rows(name, node) for name, (_, node) in types.items()},
             copies={name: self.copies(name, node) for name, (_, node) in copies.items()},
-            required=frozenset(map(str, required)) if isinstance(required, list) else frozenset(),
+            required=self.required(root["required"][1]) if "required" in root else {},
         )
+
+    def required(self, node: yaml.Node) -> dict[str, str]:
+        if not isinstance(node, yaml.SequenceNode):
+            raise MappingError("`required` is a list of elements", file=self.file, line=line_of(node))
+        return {str(plain(item)): f"{self.file}:{line_of(item)}" for item in node.value}
 
     def systems(self, node: yaml.Node) -> dict[str, tuple[str, frozenset[str] | None]]:
         found = {}

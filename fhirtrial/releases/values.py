@@ -78,6 +78,8 @@ def _without(node: Any, path: str, lost: Callable[[Json, str], bool]) -> Any:
     for name, value in node.items():
         if not isinstance(value, dict | list):
             continue
+        if name == "contained":
+            continue  # each in its turn
         is_extension = name in ("extension", "modifierExtension")
         kept = [each for each in value if not lost(each, path)] if is_extension else value
         made = _tidy(name, _without(kept, path if is_extension else f"{path}.{name.removeprefix('_')}", lost))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.releases.block import Copying
@@ -21,7 +20,7 @@ from fhirtrial.releases.copies.recorded import Recorded
 from fhirtrial.releases.copies.study_status import StudyStatus
 from fhirtrial.releases.copies.subject_status import SubjectStatus
 from fhirtrial.releases.copies.summary import Summary
-from fhirtrial.releases.table import CopyRow, Table
+from fhirtrial.releases.table import CopyRow, Table, wrong
 
 RULES: dict[str, Callable[[CopyRow, Table, MappingFiles], Copying]] = {
     "actual": Actual,
@@ -43,20 +42,15 @@ OPTIONS: dict[str, tuple[str, ...]] = {"contact": ("roles", "own"), "party": ("r
 def copy_rule(row: CopyRow, table: Table, files: MappingFiles) -> Copying:
     """The rule that a line of the table names. Raises MappingError if there is none, or if it needs to know other."""
     if row.rule not in RULES:
-        raise _wrong(row, f"no rule is called {row.rule!r}; {nearest(row.rule, RULES) or _known(RULES)}")
+        raise wrong(row, f"no rule is called {row.rule!r}; {nearest(row.rule, RULES) or _known(RULES)}")
     options = OPTIONS.get(row.rule, ())
     for name in row.options:
         if name not in options:
-            raise _wrong(row, f"{row.rule} does not know `{name}`; {nearest(name, options) or _known(options)}")
+            raise wrong(row, f"{row.rule} does not know `{name}`; {nearest(name, options) or _known(options)}")
     if options and not isinstance(row.options.get(options[0]), list | tuple):
-        raise _wrong(row, f"{row.rule} needs `{options[0]}`, a list")
+        raise wrong(row, f"{row.rule} needs `{options[0]}`, a list")
     return RULES[row.rule](row, table, files)
 
 
 def _known(names: Iterable[str]) -> str:
     return f"known: {', '.join(names) or 'nothing'}"
-
-
-def _wrong(row: CopyRow, message: str) -> MappingError:
-    file, _, line = row.line.rpartition(":")
-    return MappingError(message, file=file, line=int(line))

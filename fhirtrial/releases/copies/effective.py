@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fhirtrial.files import MappingFiles
-from fhirtrial.releases.block import Json
-from fhirtrial.releases.pairs import ABSENT
+from fhirtrial.releases.block import ABSENT, Json
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 

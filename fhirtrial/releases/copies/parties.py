@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhirtrial.definitions import Definitions
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json
 from fhirtrial.releases.copies.entries import replaced
@@ -11,10 +12,6 @@ from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
 ROLES = "http://hl7.org/fhir/research-study-party-role"
-_TARGETS = {
-    "sponsor": frozenset({"Organization"}),
-    "principalInvestigator": frozenset({"Practitioner", "PractitionerRole"}),
-}
 
 
 class Party:
@@ -26,10 +23,11 @@ class Party:
     classifier of the old one go, as they belong to it.
     """
 
-    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
+    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:
         self.line = row.line
         self.element = row.element
-        self.targets = _TARGETS[row.element]
+        element = Definitions.load(files, "r4").element(row.type, row.element)
+        self.targets = frozenset(element.targets if element else ())
         self.roles: tuple[str, ...] = row.options["roles"]
         self.ranks = {(ROLES, role): rank for rank, role in enumerate(self.roles)}
         self.prefer = (f"{table.base}CodeSystem/party", row.options.get("prefer", ""))
@@ -156,6 +154,9 @@ class Contact:
         if "telecom" in detail:
             message = f"phone or e-mail of {detail.get('name', 'a contact')!r} need a Practitioner, and are not carried"
             run.say("warning", "not-carried", message, "ResearchStudy.contact.telecom", self.line)
+        for name in sorted(detail.keys() - {"name", "telecom"}):
+            message = "a party has no place for it: not carried"
+            run.say("warning", "not-carried", message, f"ResearchStudy.contact.{name}", self.line)
         coding = [{"system": ROLES, "code": self.roles[0]}]
         if ours:
             coding.append({"system": self.own[0], "code": self.own[1]})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from fhirtrial.files import MappingFiles
-from fhirtrial.releases.block import Json, extension_of
-from fhirtrial.releases.pairs import ABSENT
+from fhirtrial.releases.block import ABSENT, Json, extension_of
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 

@@ -15,9 +15,8 @@ from fhirtrial.releases.table import CopyRow, Table
 
 CONCEPT_MAP = "releases/study-status.json"
 STATUS = "http://hl7.org/fhir/research-study-status"
-SYSTEMS = (STATUS, "http://terminology.hl7.org/CodeSystem/research-study-status")
-"""The codes of states: R5's own address, and that of HL7's terminology, which R4 has for those that it lacks."""
-OVERALL = frozenset((system, "overall-study") for system in SYSTEMS)
+"""The codes of states, by R5's address; the table says which other one there is for those that R4 lacks."""
+OVERALL = "overall-study"
 NEAREST = "approved"
 """For a state that no code of R4 says: the one code that claims nothing about today."""
 
@@ -48,14 +47,16 @@ class StudyStatus:
         self.line = row.line
         self.mark = table.own("status-inexact")
         codes = nearest_codes(files)
-        other = {(SYSTEMS[1], code): found for (system, code), found in codes.items() if system == STATUS}
+        elsewhere = table.systems.get(STATUS, (STATUS, None))[0]
+        other = {(elsewhere, code): found for (system, code), found in codes.items() if system == STATUS}
+        self.overall = {(STATUS, OVERALL), (elsewhere, OVERALL)}
         self.codes = {**codes, **other}
-        self.systems = both_ways(table.systems)[0]
+        self.systems = both_ways(table.to_swap)[0]
 
     def status(self, study: Json, run: Run) -> tuple[str, bool, Json | None]:
         """The code, whether it is exact, and the entry of the present state."""
         entries = [
-            each for each in study.get("progressStatus", ()) if OVERALL.isdisjoint(run.tokens(each.get("state")))
+            each for each in study.get("progressStatus", ()) if self.overall.isdisjoint(run.tokens(each.get("state")))
         ]
         now = entries[0] if len(entries) == 1 else present(entries, _period("start"), _period("end"))
         for token in run.tokens(now.get("state")) if now else ():

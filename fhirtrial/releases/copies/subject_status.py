@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhirtrial.definitions import Definitions
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json, with_extension
 from fhirtrial.releases.copies.entries import drop_mark, present, replaced
@@ -9,24 +10,6 @@ from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
 STATES = "http://terminology.hl7.org/CodeSystem/research-subject-state"
-CODES = frozenset(
-    {
-        "candidate",
-        "eligible",
-        "follow-up",
-        "ineligible",
-        "not-registered",
-        "off-study",
-        "on-study",
-        "on-study-intervention",
-        "on-study-observation",
-        "pending-on-study",
-        "potential-candidate",
-        "screening",
-        "withdrawn",
-    }
-)
-"""The states of R5 are R4's codes: https://hl7.org/fhir/R4/valueset-research-subject-status.html"""
 
 _GROUPS = frozenset({"assignedComparisonGroup", "actualComparisonGroup"})
 
@@ -39,8 +22,11 @@ class SubjectStatus:
     code becomes the present state.
     """
 
-    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
+    def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:
         self.line = row.line
+        # The states of R5 are R4's codes: https://hl7.org/fhir/R4/valueset-research-subject-status.html
+        element = Definitions.load(files, "r4").element(row.type, row.element)
+        self.codes = (element and element.codes) or frozenset()
         self.mark = table.own("status-inexact")
 
     def status(self, subject: Json, run: Run) -> tuple[str | None, Json | None]:
@@ -48,7 +34,7 @@ class SubjectStatus:
         entries = [each for each in subject.get("progress", ()) if "subjectState" in each]
         now = present(entries, lambda entry: entry.get("startDate"), lambda entry: entry.get("endDate"))
         for coding in run.codings(now and now["subjectState"]):
-            if coding.get("code") in CODES and coding.get("system") == STATES:
+            if coding.get("code") in self.codes and coding.get("system") == STATES:
                 return coding["code"], now
         return None, now
 
