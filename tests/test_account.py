@@ -100,22 +100,22 @@ def test_the_demonstration(tmp_path: Path) -> None:
     assert done.stdout.startswith("NCT05143125 became ")
     assert "\nThe restored record equals the original.\n" in done.stdout
     assert len(done.stdout.splitlines()) < 60
-    for file in folder.iterdir():
+    for file in folder.glob("*.ndjson"):
         for line in file.read_text("utf-8").splitlines():
             assert json.loads(line)["resourceType"] == file.stem
-    assert {file.stem for file in folder.iterdir()} >= {"ResearchStudy", "Group", "Location", "Organization"}
+    assert {file.stem for file in folder.glob("*.ndjson")} >= {"ResearchStudy", "Group", "Location", "Organization"}
 
 
 def test_the_demonstration_twice(tmp_path: Path) -> None:
     """A second run into the same folder says the same, but that it has nothing to write, and leaves the same files."""
     first = run(str(DEMO), "made", cwd=tmp_path)
-    texts = {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()}
+    texts = {file.name: file.read_bytes() for file in (tmp_path / "made").glob("*.ndjson")}
     second = run(str(DEMO), "made", cwd=tmp_path)
 
     assert first.stdout.splitlines()[-1] == "Loaded into made/: 12 written; loaded again: 0 written."
     assert second.stdout.splitlines()[-1] == "Loaded into made/: 0 written; loaded again: 0 written."
     assert second.stdout.splitlines()[:-1] == first.stdout.splitlines()[:-1]
-    assert {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()} == texts
+    assert {file.name: file.read_bytes() for file in (tmp_path / "made").glob("*.ndjson")} == texts
 
 
 def test_the_demonstration_of_a_loss(tmp_path: Path) -> None:
