@@ -120,7 +120,9 @@ class Schema:
             if not isinstance(tree, dict) or key not in tree:
                 raise MappingError(f"{key!r} is missing", file=file)
         name = f"{registry}/left-out.yaml"
-        return cls(registry, tree, _read_left_out(files.read_bytes(name), name, tree["fields"]), file=file)
+        # A registry whose mapping leaves nothing out has no such file.
+        left_out = _read_left_out(files.read_bytes(name), name, tree["fields"]) if files.find(name) else {}
+        return cls(registry, tree, left_out, file=file)
 
     def leaves(self) -> list[Leaf]:
         """Every value that a record may hold, in the registry's order."""
