@@ -11,7 +11,6 @@ nobody may change what a function returned.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +20,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from fhirtrial.codes import Coding, Table
+from fhirtrial.dates import begins_with_date
+from fhirtrial.dosing import dosage_text, frequency
 from fhirtrial.identifier_systems import IdentifierSystems
+from fhirtrial.matching import arm_link, arm_unknown, intervention_link, intervention_unknown, link_id
 from fhirtrial.quantities import TEXT, age_ranges, ages_contradict, ages_of_ranges, quantity, quantity_text
+from fhirtrial.rules import Rules
 
 Json = Any
 
@@ -33,8 +36,8 @@ class Function:
     A named function, its inverse if it has one, and how many tables (``by``) both take after the values.
 
     ``members`` are those of the objects that it makes, where they are known; none: any that the type has. ``doubt``
-    gives, of the same values, one sentence if they contradict each other, else None; ``doubt_back`` the same
-    of what the inverse takes.
+    gives, of the same values, one sentence if there is something wrong with them, else None, and ``doubt_code`` says
+    what kind of issue that is; ``doubt_back`` gives the same of what the inverse takes.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Function:
     doubt: Callable[..., str | None] | None
     doubt_back: Callable[..., str | None] | None
     members: tuple[str, ...] = ()
+    doubt_code: str = "contradiction"
 
 
 FUNCTIONS: dict[str, Function] = {}
@@ -56,9 +60,11 @@ def _named(
     doubt: Callable[..., str | None] | None = None,
     doubt_back: Callable[..., str | None] | None = None,
     members: tuple[str, ...] = (),
+    doubt_code: str = "contradiction",
 ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
     def add(forth: Callable[..., Json]) -> Callable[..., Json]:
-        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt, doubt_back, members)
+        name = forth.__name__
+        FUNCTIONS[name] = Function(name, forth, back, tables, doubt, doubt_back, members, doubt_code)
         return forth
 
     return add
@@ -275,16 +281,7 @@ def _phase_codings(codes: tuple[str, ...], combinations: Table, phases: Table) -
 # ---------------------------------------------------------------- copies made of several values
 
 
-@_named()
-@lru_cache(maxsize=8192)
-def link_id(label: str) -> str:
-    """
-    A name for an arm that FHIR takes as an id and that stays when the arms are reordered.
-
-    >>> link_id("Arm A")
-    'arm-d5b88ca890f3'
-    """
-    return "arm-" + hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+_named()(link_id)
 
 
 @_named(tables=1)
@@ -350,3 +347,126 @@ def identifier_system(
 ) -> str | None:
     """The system of a secondary id, where its shape leaves no doubt. See ``mappings/ctgov/identifier-systems.yaml``."""
     return None if value is None else systems.system(value, kind, domain)
+
+
+# ---------------------------------------------------------------- codes and rules of clinical data
+
+
+def value_of_code(code: Json, table: Table) -> str | None:
+    """The inverse of ``code_of``."""
+    pairs = ((system, code) for system in table.systems)
+    return next((table.unique[pair] for pair in pairs if pair in table.unique), None)
+
+
+@_named(value_of_code, tables=1)
+def code_of(value: str, table: Table) -> str | None:
+    """The FHIR code alone of a value, where an element is a bare code; None if the table has none."""
+    found = table.outside.get(value)
+    return found[1] if found else None
+
+
+def no_row(value: str | None, table: Table) -> str | None:
+    """That a table does not have a value."""
+    return None if value is None or value in table.labels else f"{value!r} has no row in {table.file}: it stays text"
+
+
+@_named(tables=1, doubt=no_row, doubt_code="unknown-value")
+def unit_code(unit: str, table: Table) -> str | None:
+    """The code of a unit; an unknown unit has none, and is said."""
+    return code_of(unit, table)  # type: ignore[no-any-return]
+
+
+@_named(tables=1)
+def system_of(value: str, table: Table) -> str | None:
+    """The system of the FHIR code of a value; None if the table has no code for it."""
+    found = table.outside.get(value)
+    return found[0] if found else None
+
+
+@_named(tables=1, members=("system", "code", "display"))
+def further_coding(value: str, table: Table) -> Json:
+    """The FHIR coding of a value in a further code system; None if the table has none."""
+    codings = table.forth.get(value, ())
+    return next((coding_of(coding) for coding in codings if coding.system != table.own), None)
+
+
+@_named(tables=1)
+def rule_code(item: Json, record: Json, rules: Rules) -> str | None:
+    """The code that rules give to an item of a record."""
+    return rules.code(record, item)
+
+
+@_named(tables=1, members=("system", "code", "display"))
+def rule_codings(item: Json, record: Json, rules: Rules) -> Json:
+    """The same as codings, of which there is one or none."""
+    decision = rules.decide(record, item)
+    return None if decision is None else [coding_of(Coding(rules.system, decision.rule.code, decision.rule.display))]
+
+
+@_named(tables=1, members=("system", "code", "display"))
+def decided_here(item: Json, record: Json, rules: Rules) -> Json:
+    """What is decided about a record, as codings, if it was this row of it that decided."""
+    decision = rules.decide(record)
+    if decision is None or decision.row is not item:
+        return None
+    return [coding_of(Coding(rules.system, decision.rule.code, decision.rule.display))]
+
+
+@_named(tables=1, members=())
+def decided_elsewhere(record: Json, rules: Rules) -> Json:
+    """What is decided about a record, and since when, if it was none of the rows that say so themselves."""
+    decision = rules.decide(record)
+    if decision is None or any(row is decision.row for row in record.get(rules.told_by, ())):
+        return None
+    since: Json = record
+    for key in decision.rule.since:
+        since = since.get(key) if isinstance(since, dict) else None
+    found = {"system": rules.system, "code": decision.rule.code, "display": decision.rule.display}
+    return [found if since is None else found | {"since": since}]
+
+
+# ---------------------------------------------------------------- subjects and doses
+
+
+@_named()
+def certain_date(text: str) -> str | None:
+    """The date in a text of ISO 8601, at the precision that is certain; for copies."""
+    return begins_with_date(text)
+
+
+@_named()
+def died_undated(flag: str, date: str | None) -> bool | None:
+    """Whether a person has died, where no date is said."""
+    return True if flag == "Y" and date is None else None
+
+
+@_named()
+def first_said(first: str | None, second: str | None) -> str | None:
+    """The first of two texts that is there."""
+    return second if first is None else first
+
+
+@_named()
+def times(term: str) -> int | None:
+    """How many times in a period, as the term of a frequency says."""
+    found = frequency(term)
+    return found.times if found else None
+
+
+@_named()
+def period(term: str) -> int | None:
+    """How long the period is, in ``period_unit``."""
+    found = frequency(term)
+    return found.period if found else None
+
+
+@_named()
+def period_unit(term: str) -> str | None:
+    """The unit of the period."""
+    found = frequency(term)
+    return found.unit if found else None
+
+
+_named()(dosage_text)
+_named(tables=1, doubt=arm_unknown, doubt_code="unknown-arm")(arm_link)
+_named(doubt=intervention_unknown, doubt_code="unknown-intervention")(intervention_link)

@@ -111,6 +111,8 @@ class ObjectWriter(NodeWriter):
     def missing(self, making: Making) -> Iterator[tuple[str, str]]:
         """What an object has even where a part is not there: the test, and the constants of it or why FHIR lacks it."""
         required = {e.name: e for e in self.definitions.required(making.node.type) if not e.choice}
+        if self.definitions.is_resource(making.node.type):
+            required |= self.only_forms(making)
         for part in making.parts:
             test = f"not ({part.value.test})"
             if isinstance(part.node, Through):
@@ -120,6 +122,16 @@ class ObjectWriter(NodeWriter):
                 yield test, display(((part.key, self.constant(bone)),))
             elif part.key in required and part.node is not None:
                 yield test, self.absent(required[part.key], part.node, making.frame)
+
+    def only_forms(self, making: Making) -> dict[str, Element]:
+        """Of each choice that a resource must have the form that its file writes, if it writes one only."""
+        found: dict[str, Element] = {}
+        for element in self.definitions.required(making.node.type):
+            stem = element.choice.removesuffix("[x]")
+            forms = [key for key in making.node.entries if stem and key.startswith(stem)]
+            if len(forms) == 1 and (form := self.definitions.element(making.node.type, forms[0])) is not None:
+                found[form.name] = form
+        return found
 
     def absent(self, element: Element, child: Node, frame: Frame) -> str:
         """The call that says that a required element is not in the record."""

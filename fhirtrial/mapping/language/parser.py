@@ -29,6 +29,7 @@ from fhirtrial.mapping.language.nodes import (
     Node,
     Object,
     Otherwise,
+    OwnId,
     Path,
     Reference,
     ResourceFile,
@@ -87,6 +88,7 @@ class Parser(ValueChecks):
             of=tuple(self.path(place, scope, "") for place in places),
             shared=shared,
             readable=self.flag(facts, "readable"),
+            hashed=self.flag(facts, "hashed"),
             bare=self.definitions.element(resource, "identifier") is None,
         )
         self.collect_whens(top["body"], scope)
@@ -96,9 +98,12 @@ class Parser(ValueChecks):
         declared = body.entries.pop("resourceType", None)
         if not isinstance(declared, Constant) or declared.value != resource:
             raise self.error(top["body"], f"`body` must begin with `resourceType: {resource}`")
-        made = {"id", *(() if identity.bare or (identity.readable and identity.kind == "study") else ("identifier",))}
-        if clash := made & body.entries.keys():
-            raise self.error(top["body"], f"{', '.join(sorted(clash))}: made from `identity`, not written here")
+        if identity.readable + identity.hashed + identity.shared > 1:
+            raise self.error(top["identity"], "`readable`, `hashed` and `shared` exclude each other")
+        if "id" in body.entries:
+            raise self.error(top["body"], "id: made from `identity`, not written here")
+        if identity.identifies and isinstance(further := body.entries.get("identifier"), Many):
+            body.entries["identifier"] = self.identifiers(identity.kind, further)
         return ResourceFile(
             name=name,
             line=self.line(document),
@@ -108,6 +113,13 @@ class Parser(ValueChecks):
             body=body,
             scope=None if shared else scope.at,
         )
+
+    def identifiers(self, kind: str, further: Many) -> Many:
+        """The identifier that follows from the identity, and after it those that the file writes."""
+        line = further.line
+        system = Constant(line, f"{self.prefixes['our']}sid/{kind}")
+        own = Object(line, "Identifier", {"system": system, "value": OwnId(line)}, None, None)
+        return Many(line, "Identifier", (own, *further.items))
 
     # ------------------------------------------------------------ nodes
 
@@ -142,11 +154,11 @@ class Parser(ValueChecks):
         at: Path | None = None
         reference: Reference | None = None
         entries: dict[str, Node] = {}
-        words = {key.value: value for key, value in node.value if key.value in {"at", "ref", "with"}}
+        words = {key.value: value for key, value in node.value if key.value in {"at", "ref", "with", "made"}}
         if "at" in words:
             at = self.path(words["at"], where.scope, "")
             where = self.below(where, words["at"])
-        if "ref" in words:
+        if "ref" in words or "made" in words:
             reference = self.reference(node, words, where)
         elif "with" in words:
             raise self.error(node, "`with` goes with `ref`")
@@ -244,7 +256,7 @@ class Parser(ValueChecks):
         if isinstance(source, Path) and (problem := where.scope.not_a_list(source.keys)):
             raise self.error(entries["each"], problem)
         made = self.node(make, Where(where.type, where.codes, where.targets, scope, where.name, where.many))
-        return Each(self.line(node), source, made)
+        return Each(self.line(node), source, made, self.only(node, entries, self.tables))
 
     def _when(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         make = self.needed(node, entries, "when", "make")
@@ -281,9 +293,15 @@ class Parser(ValueChecks):
         return Canonical(self.line(node), file, where.scope.inner, where.targets)
 
     def reference(self, node: yaml.Node, words: dict[str, yaml.Node], where: Where) -> Reference:
-        """``ref`` and ``with`` in a Reference."""
+        """``ref`` and ``with``, or ``made``, in a Reference."""
         if where.type != "Reference":
-            raise self.error(node, f"`ref` makes a Reference; {where.name} is a {where.type}")
+            word = "made" if "made" in words else "ref"
+            raise self.error(node, f"`{word}` makes a Reference; {where.name} is a {where.type}")
+        if "made" in words:
+            if len(words.keys() - {"at"}) > 1:
+                raise self.error(node, "`made` refers to what is there: `ref` and `with` do not go with it")
+            file = self.other_file(words["made"])
+            return Reference(self.line(node), file, {}, where.scope.inner, where.targets, {}, made=True)
         file = self.other_file(words["ref"])
         binds: dict[str, Path | Copy] | None = None
         if "with" in words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fhirtrial.mapping.language.nodes import (
@@ -14,8 +15,10 @@ from fhirtrial.mapping.language.nodes import (
     Object,
     Otherwise,
     Path,
+    Reference,
     Through,
     When,
+    children,
 )
 
 
@@ -44,6 +47,14 @@ def stands_inside(node: Object, key: str, child: Node) -> bool:
     if node.type == "Extension" and key.startswith("value"):
         return True
     return isinstance(child, Through) and not child.type[:1].islower()
+
+
+def references(node: Node) -> Iterator[Reference]:
+    """All references in a node to resources of other files."""
+    if isinstance(node, Object) and node.reference is not None:
+        yield node.reference
+    for child in children(node):
+        yield from references(child)
 
 
 def paths_of(node: Node, *, deep: bool = False) -> list[Path]:
