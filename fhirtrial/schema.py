@@ -106,6 +106,7 @@ class Schema:
         )
         self.fields = frozenset(tree["fields"])
         self.tree: dict[str, Any] = tree["fields"]
+        self.tables: dict[str, Any] | None = tree.get("tables")
         self._fine = self._compile_object(self._root)
 
     @classmethod

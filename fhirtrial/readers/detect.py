@@ -55,7 +55,7 @@ def detect(stream: Stream, limits: Limits) -> str:
         first = _FIRST_KEY.match(body)
         if first and _key(first[1]) in PAGE_KEYS:
             return "page"
-        return "jsonl" if _LINES_NAME.search(name) or _has_lines(stream) else "study"
+        return "jsonl" if _LINES_NAME.search(name) or has_lines(stream) else "study"
     if _ID_LINE.search(body.decode(errors="replace")):
         return "text"
     if _LINES_NAME.search(name):
@@ -105,7 +105,7 @@ def _key(token: bytes) -> object:
         return None
 
 
-def _has_lines(stream: Stream) -> bool:
+def has_lines(stream: Stream) -> bool:
     """
     Whether a text that begins with { is JSON Lines: its first line is whole, or the second begins with { too.
 

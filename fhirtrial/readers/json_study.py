@@ -30,7 +30,7 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
         else:
             data, noticed = parse(piece), ()
             # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
-            plain = piece.tree is None and _CONTROL.search(piece.raw) is None
+            plain = (piece.tree is None or piece.registry != "") and _CONTROL.search(piece.raw) is None
             thorough = not plain and b"\\u0000" in piece.raw
     except InputError as error:
         return error.issue
@@ -85,6 +85,8 @@ def record_id(data: Any, schema: Schema) -> str | Issue:
 def parse(piece: Piece) -> Any:
     """The JSON tree of a piece. Raises InputError if it is not JSON, or says one thing twice."""
     raw, tree = piece.raw, piece.tree
+    if tree is not None and piece.registry:
+        return tree
     if tree is None:
         try:
             tree = orjson.loads(raw)
