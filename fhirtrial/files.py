@@ -52,6 +52,21 @@ class MappingFiles:
             raise MappingError(f"no such mapping file in {', '.join(map(str, self.folders))}", file=name)
         return file.read_bytes()
 
+    def registries(self) -> list[str]:
+        """
+        The names of all folders that hold a registry's mapping, that of ClinicalTrials.gov first, the others sorted.
+
+        >>> MappingFiles().registries()[:2]
+        ['ctgov', 'roster']
+        """
+        found = {
+            folder.name
+            for root in self.folders
+            for folder in root.iterdir()
+            if folder.is_dir() and folder.joinpath("mapping.yaml").is_file()
+        }
+        return sorted(found, key=lambda name: (name != "ctgov", name))
+
     def names(self, folder: str, ending: str = ".yaml") -> Iterator[str]:
         """The names of all files of a folder, each once, sorted."""
         found: set[str] = set()

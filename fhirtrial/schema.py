@@ -129,6 +129,15 @@ class Schema:
         """Every value that a record may hold, in the registry's order."""
         return list(self._leaves(self._root, ""))
 
+    def labels(self) -> Iterator[tuple[str, str]]:
+        """What the registry calls its fields, where the schema says so: the name of each field, and its label."""
+        waiting = [self.tree]
+        while waiting:
+            for name, field in waiting.pop().items():
+                if "label" in field:
+                    yield name, field["label"]
+                waiting.append(field.get("fields", {}))
+
     def wanted(self, data: dict[str, Any]) -> dict[str, Any]:
         """The tree without the parts that the mapping leaves out, and without what is empty then."""
         return self._wanted(self._root, data)

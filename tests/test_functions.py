@@ -10,6 +10,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fhirtrial.codes import load_tables
+from fhirtrial.dates import is_date
 from fhirtrial.files import MappingFiles
 from fhirtrial.functions import (
     FUNCTIONS,
@@ -34,7 +35,6 @@ from fhirtrial.functions import (
     quantity_text,
     text_of_integer64,
 )
-from fhirtrial.mapping.verbatim import is_date
 
 from .records import DATES, MINUTES, NAMES, ODD, SCHEMA, TIMES
 

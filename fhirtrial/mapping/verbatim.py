@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from fhirtrial.dates import begins_with_date, is_date
+from fhirtrial.dates import begins_with_date
 
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 """https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
@@ -54,11 +54,16 @@ def is_later(start: str | None, end: str) -> bool:
 
     >>> is_later("2020-01-15", "2020-01"), is_later("2020-02", "2020-01-31"), is_later("May", "2020")
     (False, True, False)
+    >>> is_later("2020-02-01T10:00", "2020-01-31T09:00")
+    True
     """
-    if start is None or start <= end or not is_date(start) or not is_date(end):
+    if start is None or start <= end:
         return False
-    shared = min(len(start), len(end))
-    return start[:shared] > end[:shared]
+    first, last = begins_with_date(start), begins_with_date(end)
+    if first is None or last is None:
+        return False
+    shared = min(len(first), len(last))
+    return first[:shared] > last[:shared]
 
 
 FITTING = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fhirtrial.mapping.language.apart import Pick, picker, reader
+from fhirtrial.mapping.language.apart import Pick, picker
 from fhirtrial.mapping.language.head import Beside
 from fhirtrial.mapping.language.mapping import Mapping
 from fhirtrial.mapping.language.nodes import Node, Object, children
@@ -19,11 +19,8 @@ class Besides:
         self._by_type: dict[str, list[Beside]] = {}
         for each in mapping.beside:
             self._by_type.setdefault(mapping.files[each.file].resource, []).append(each)
-        self._read = {
-            kind: [
-                reader((*way, "reference"))
-                for way in sorted({way for each in found for way in pointers(mapping.files[each.file].body, mapping.main)})
-            ]
+        self._ways = {
+            kind: sorted({way for each in found for way in pointers(mapping.files[each.file].body, mapping.main)})
             for kind, found in self._by_type.items()
         }
         self._pick: dict[str, Pick] = {
@@ -49,16 +46,15 @@ class Besides:
         found: dict[int, list[Resource]] = {}
         for kind in self._by_type:
             for resource in index.of_type.get(kind, ()):
-                for main in {id(target): target for target in self._targets(resource, index)}.values():
-                    found.setdefault(id(main), []).append(resource)
+                targets = (index.find(address) for address in self.addresses(resource))
+                for main in {id(target) for target in targets if target is not None}:
+                    found.setdefault(main, []).append(resource)
         return found
 
-    def _targets(self, resource: Resource, index: Resources) -> Iterator[Resource]:
-        for read in self._read[resource["resourceType"]]:
-            for address in read(resource):
-                target = index.find(str(address))
-                if target is not None:
-                    yield target
+    def addresses(self, resource: Resource) -> Iterator[str]:
+        """The references of a resource to what it may stand beside; nothing is expected of its shape."""
+        for way in self._ways[resource["resourceType"]]:
+            yield from _texts(resource, (*way, "reference"))
 
 
 def pointers(node: Node, main: str, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -71,6 +67,18 @@ def pointers(node: Node, main: str, way: tuple[str, ...] = ()) -> Iterator[tuple
     else:
         for child in children(node):
             yield from pointers(child, main, way)
+
+
+def _texts(node: Any, way: tuple[str, ...]) -> Iterator[str]:
+    """The texts at a way of keys, through lists."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _texts(item, way)
+    elif not way:
+        if isinstance(node, str):
+            yield node
+    elif isinstance(node, dict):
+        yield from _texts(node.get(way[0]), way[1:])
 
 
 def in_order(rows: list[Any], field: str) -> list[Any]:

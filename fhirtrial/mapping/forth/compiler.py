@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from fhirtrial.dates import is_date
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import verbatim
 from fhirtrial.mapping.forth import run as forth_run
@@ -48,7 +49,7 @@ class Forth(ObjectWriter):
             "is_text": verbatim.is_text,
             "is_code": verbatim.is_code,
             "is_uri": verbatim.is_uri,
-            "is_date": verbatim.is_date,
+            "is_date": is_date,
             "is_decimal": verbatim.is_decimal,
         }
 

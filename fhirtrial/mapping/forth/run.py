@@ -65,7 +65,8 @@ class ForthRun:
         reason = why or (f"is no FHIR {fhir_type}" if fhir_type else "has no form in FHIR")
         message = f"{show(value)} {reason}: carried beside the element"
         self.say(*(("warning", "contradiction") if why else ("information", "not-fhir")), message, path, mapping)
-        return beside(key, value, fhir_type, self.verbatim_url)
+        # What contradicts another value must not stay, even if FHIR would take it.
+        return beside(key, value, "" if why else fhir_type, self.verbatim_url)
 
     def refuse_inside(
         self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = ""
