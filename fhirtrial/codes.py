@@ -81,6 +81,12 @@ class Coding:
     display: str = ""
 
 
+def coding_of(coding: Coding) -> dict[str, str]:
+    """A table's coding as FHIR JSON."""
+    display = {"display": coding.display} if coding.display else {}
+    return {"system": coding.system, "code": coding.code, **display}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
     """

@@ -12,68 +12,26 @@ nobody may change what a function returned.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
-from fhirtrial.codes import Coding, Table
-from fhirtrial.dates import begins_with_date
-from fhirtrial.dosing import dosage_text, frequency
+from fhirtrial import subject_functions  # noqa: F401  # adds its functions to the list
+from fhirtrial.codes import Coding, Table, coding_of
+from fhirtrial.function import FUNCTIONS, Function, named
 from fhirtrial.identifier_systems import IdentifierSystems
-from fhirtrial.matching import arm_link, arm_unknown, intervention_link, intervention_unknown, link_id
 from fhirtrial.quantities import TEXT, age_ranges, ages_contradict, ages_of_ranges, quantity, quantity_text
-from fhirtrial.rules import Rules
+
+__all__ = ["FUNCTIONS", "Function"]
 
 Json = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """
-    A named function, its inverse if it has one, and how many tables (``by``) both take after the values.
-
-    ``members`` are those of the objects that it makes, where they are known; none: any that the type has. ``doubt``
-    gives, of the same values, one sentence if there is something wrong with them, else None, and ``doubt_code`` says
-    what kind of issue that is; ``doubt_back`` gives the same of what the inverse takes.
-    """
-
-    name: str
-    forth: Callable[..., Json]
-    back: Callable[..., Json] | None
-    tables: int
-    doubt: Callable[..., str | None] | None
-    doubt_back: Callable[..., str | None] | None
-    members: tuple[str, ...] = ()
-    doubt_code: str = "contradiction"
-
-
-FUNCTIONS: dict[str, Function] = {}
-
-
-def _named(
-    back: Callable[..., Json] | None = None,
-    *,
-    tables: int = 0,
-    doubt: Callable[..., str | None] | None = None,
-    doubt_back: Callable[..., str | None] | None = None,
-    members: tuple[str, ...] = (),
-    doubt_code: str = "contradiction",
-) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
-    def add(forth: Callable[..., Json]) -> Callable[..., Json]:
-        name = forth.__name__
-        FUNCTIONS[name] = Function(name, forth, back, tables, doubt, doubt_back, members, doubt_code)
-        return forth
-
-    return add
-
-
 # ---------------------------------------------------------------- numbers with units
 
-_named(quantity_text, members=("value", "unit", "system", "code"))(quantity)
-_named(ages_of_ranges, doubt=ages_contradict, members=("low", "high", "value", "unit", "system", "code"))(age_ranges)
+named(quantity_text, members=("value", "unit", "system", "code"))(quantity)
+named(ages_of_ranges, doubt=ages_contradict, members=("low", "high", "value", "unit", "system", "code"))(age_ranges)
 
 
 def text_of_integer64(value: Json) -> int | None:
@@ -89,7 +47,7 @@ def text_of_integer64(value: Json) -> int | None:
         return None
 
 
-@_named(text_of_integer64)
+@named(text_of_integer64)
 def integer64(number: int) -> str | None:
     """
     A whole number as R5 writes it in JSON: text. https://hl7.org/fhir/R5/json.html#primitive
@@ -111,7 +69,7 @@ def actual_type(actual: Json) -> str | None:
 _ACTUAL = {"ACTUAL": True, "ESTIMATED": False}
 
 
-@_named(actual_type)
+@named(actual_type)
 def is_actual(date_type: str) -> bool | None:
     """
     Whether a date is what happened (True) or what is expected (False).
@@ -134,7 +92,7 @@ def pubmed_number(url: Json) -> str | None:
     return unquote(url[len(PUBMED) :].removesuffix("/")) or None
 
 
-@_named(pubmed_number)
+@named(pubmed_number)
 def pubmed_url(number: str) -> str | None:
     """
     The address of an article by its PubMed number.
@@ -151,7 +109,7 @@ def document_name(url: Json) -> str | None:
     return unquote(url.rsplit("/", 1)[-1]) or None if isinstance(url, str) else None
 
 
-@_named(document_name)
+@named(document_name)
 def document_url(name: str, nct_id: str) -> str | None:
     """
     Where the registry serves a study's document.
@@ -162,19 +120,19 @@ def document_url(name: str, nct_id: str) -> str | None:
     return f"https://cdn.clinicaltrials.gov/large-docs/{nct_id[-2:]}/{nct_id}/{quote(name, safe='')}" if name else None
 
 
-@_named()
+@named()
 def study_url(nct_id: str) -> str:
     """The page of a study at the registry."""
     return f"https://clinicaltrials.gov/study/{nct_id}"
 
 
-@_named()
+@named()
 def study_reference(nct_id: str) -> str:
     """The literal reference to the study made from this record."""
     return f"ResearchStudy/{nct_id}"
 
 
-@_named()
+@named()
 def content_type(name: str) -> str | None:
     """
     The media type of a document, where its name says it.
@@ -190,7 +148,7 @@ def content_type(name: str) -> str | None:
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|$)", re.ASCII)
 
 
-@_named()
+@named()
 @lru_cache(maxsize=8192)
 def day(text: str) -> str | None:
     """
@@ -206,7 +164,7 @@ def day(text: str) -> str | None:
         return None  # no such day
 
 
-@_named()
+@named()
 @lru_cache(maxsize=8192)
 def midnight(text: str) -> str | None:
     """
@@ -224,12 +182,6 @@ def midnight(text: str) -> str | None:
 
 # https://hl7.org/fhir/R5/datatypes.html#code
 _CODE = re.compile(r"[^\s\x00-\x1f]+( [^\s\x00-\x1f]+)*")
-
-
-def coding_of(coding: Coding) -> Json:
-    """A table's coding as FHIR JSON."""
-    display = {"display": coding.display} if coding.display else {}
-    return {"system": coding.system, "code": coding.code, **display}
 
 
 def phases_of_codings(codings: Json, combinations: Table, phases: Table) -> list[str] | None:
@@ -258,7 +210,7 @@ def phases_disagree(codings: Json, combinations: Table, phases: Table) -> str | 
     return f"the FHIR code {theirs[1]!r} was edited and wins over the registry's own {own}"
 
 
-@_named(phases_of_codings, tables=2, doubt_back=phases_disagree)
+@named(phases_of_codings, tables=2, doubt_back=phases_disagree)
 def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[Json] | None:
     """
     The FHIR code of the combination (``PHASE1`` and ``PHASE2``: Phase 1/Phase 2), then each of the registry's codes.
@@ -281,10 +233,7 @@ def _phase_codings(codes: tuple[str, ...], combinations: Table, phases: Table) -
 # ---------------------------------------------------------------- copies made of several values
 
 
-_named()(link_id)
-
-
-@_named(tables=1)
+@named(tables=1)
 def countries(sites: list[Json], table: Table) -> list[Json] | None:
     """The distinct countries of the sites, in order, each with its ISO 3166 code if it has one."""
     names = dict.fromkeys([site.get("country") for site in sites])
@@ -301,7 +250,7 @@ def _country(name: str, table: Table) -> Json:
     return {"coding": codes, "text": name} if codes else {"text": name}
 
 
-@_named()
+@named()
 def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] | None) -> list[Json] | None:
     """
     Each arm's label and the interventions it names, then those that no arm names.
@@ -341,132 +290,9 @@ def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] |
     return joined or None
 
 
-@_named(tables=1)
+@named(tables=1)
 def identifier_system(
     value: str | None, kind: str | None, domain: str | None, systems: IdentifierSystems
 ) -> str | None:
     """The system of a secondary id, where its shape leaves no doubt. See ``mappings/ctgov/identifier-systems.yaml``."""
     return None if value is None else systems.system(value, kind, domain)
-
-
-# ---------------------------------------------------------------- codes and rules of clinical data
-
-
-def value_of_code(code: Json, table: Table) -> str | None:
-    """The inverse of ``code_of``."""
-    pairs = ((system, code) for system in table.systems)
-    return next((table.unique[pair] for pair in pairs if pair in table.unique), None)
-
-
-@_named(value_of_code, tables=1)
-def code_of(value: str, table: Table) -> str | None:
-    """The FHIR code alone of a value, where an element is a bare code; None if the table has none."""
-    found = table.outside.get(value)
-    return found[1] if found else None
-
-
-def no_row(value: str | None, table: Table) -> str | None:
-    """That a table does not have a value."""
-    return None if value is None or value in table.labels else f"{value!r} has no row in {table.file}: it stays text"
-
-
-@_named(tables=1, doubt=no_row, doubt_code="unknown-value")
-def unit_code(unit: str, table: Table) -> str | None:
-    """The code of a unit; an unknown unit has none, and is said."""
-    return code_of(unit, table)  # type: ignore[no-any-return]
-
-
-@_named(tables=1)
-def system_of(value: str, table: Table) -> str | None:
-    """The system of the FHIR code of a value; None if the table has no code for it."""
-    found = table.outside.get(value)
-    return found[0] if found else None
-
-
-@_named(tables=1, members=("system", "code", "display"))
-def further_coding(value: str, table: Table) -> Json:
-    """The FHIR coding of a value in a further code system; None if the table has none."""
-    codings = table.forth.get(value, ())
-    return next((coding_of(coding) for coding in codings if coding.system != table.own), None)
-
-
-@_named(tables=1)
-def rule_code(item: Json, record: Json, rules: Rules) -> str | None:
-    """The code that rules give to an item of a record."""
-    return rules.code(record, item)
-
-
-@_named(tables=1, members=("system", "code", "display"))
-def rule_codings(item: Json, record: Json, rules: Rules) -> Json:
-    """The same as codings, of which there is one or none."""
-    decision = rules.decide(record, item)
-    return None if decision is None else [coding_of(Coding(rules.system, decision.rule.code, decision.rule.display))]
-
-
-@_named(tables=1, members=("system", "code", "display"))
-def decided_here(item: Json, record: Json, rules: Rules) -> Json:
-    """What is decided about a record, as codings, if it was this row of it that decided."""
-    decision = rules.decide(record)
-    if decision is None or decision.row is not item:
-        return None
-    return [coding_of(Coding(rules.system, decision.rule.code, decision.rule.display))]
-
-
-@_named(tables=1, members=())
-def decided_elsewhere(record: Json, rules: Rules) -> Json:
-    """What is decided about a record, and since when, if it was none of the rows that say so themselves."""
-    decision = rules.decide(record)
-    if decision is None or any(row is decision.row for row in record.get(rules.told_by, ())):
-        return None
-    since: Json = record
-    for key in decision.rule.since:
-        since = since.get(key) if isinstance(since, dict) else None
-    found = {"system": rules.system, "code": decision.rule.code, "display": decision.rule.display}
-    return [found if since is None else found | {"since": since}]
-
-
-# ---------------------------------------------------------------- subjects and doses
-
-
-@_named()
-def certain_date(text: str) -> str | None:
-    """The date in a text of ISO 8601, at the precision that is certain; for copies."""
-    return begins_with_date(text)
-
-
-@_named()
-def died_undated(flag: str, date: str | None) -> bool | None:
-    """Whether a person has died, where no date is said."""
-    return True if flag == "Y" and date is None else None
-
-
-@_named()
-def first_said(first: str | None, second: str | None) -> str | None:
-    """The first of two texts that is there."""
-    return second if first is None else first
-
-
-@_named()
-def times(term: str) -> int | None:
-    """How many times in a period, as the term of a frequency says."""
-    found = frequency(term)
-    return found.times if found else None
-
-
-@_named()
-def period(term: str) -> int | None:
-    """How long the period is, in ``period_unit``."""
-    found = frequency(term)
-    return found.period if found else None
-
-
-@_named()
-def period_unit(term: str) -> str | None:
-    """The unit of the period."""
-    found = frequency(term)
-    return found.unit if found else None
-
-
-_named()(dosage_text)
-_named(tables=1, doubt=arm_unknown, doubt_code="unknown-arm")(arm_link)
-_named(doubt=intervention_unknown, doubt_code="unknown-intervention")(intervention_link)

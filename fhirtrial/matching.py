@@ -1,4 +1,4 @@
-"""What clinical data call an arm or a treatment, found in the registry's record of the study: by name, never by guess."""
+"""What clinical data call an arm or a treatment, found in the registry's record: by name, never by guess."""
 
 from __future__ import annotations
 

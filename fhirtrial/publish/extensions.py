@@ -48,7 +48,8 @@ def structure_definitions(
     >>> from fhirtrial.publish.target import load_target
     >>> files = MappingFiles()
     >>> r5 = load_target("R5", files)
-    >>> definitions = structure_definitions([load_mapping(files, name) for name in files.registries()], files, version="1.0.0", target=r5)
+    >>> mappings = [load_mapping(files, name) for name in files.registries()]
+    >>> definitions = structure_definitions(mappings, files, version="1.0.0", target=r5)
     >>> made = {one["id"]: one for one in definitions}
     >>> made["time-frame"]["context"]
     [{'type': 'element', 'expression': 'ResearchStudy.outcomeMeasure'}]

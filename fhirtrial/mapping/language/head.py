@@ -15,7 +15,6 @@ from fhirtrial.mapping.language.members import Members
 from fhirtrial.mapping.language.nodes import Line, Lookup, Only, Path
 from fhirtrial.mapping.language.scope import Scope
 from fhirtrial.mapping.language.words import BESIDE
-from fhirtrial.rules import Rules
 from fhirtrial.strict_yaml import compose, line_of, plain
 
 

@@ -16,8 +16,8 @@ from fhirtrial.files import MappingFiles
 from fhirtrial.identifier_systems import load_identifier_systems
 from fhirtrial.issue import nearest
 from fhirtrial.mapping.language.checks import check_links, check_places
-from fhirtrial.mapping.language.ledger import Place, places
 from fhirtrial.mapping.language.head import Beside, read_head
+from fhirtrial.mapping.language.ledger import Place, places
 from fhirtrial.mapping.language.nodes import Line, Lookup, ResourceFile
 from fhirtrial.mapping.language.parser import Parser
 from fhirtrial.mapping.language.scope import Scope

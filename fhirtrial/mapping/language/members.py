@@ -56,7 +56,7 @@ class Members:
             return None
         code = self.text(self.needed(node, entries, "by", "only"))
         name = self.text(self.needed(node, entries, "only", "by"))
-        rules = lookups[name] if name in lookups else None
+        rules = lookups.get(name)
         if not isinstance(rules, Rules):
             known = [name for name, found in lookups.items() if isinstance(found, Rules)]
             raise self.error(entries["by"], f"no table of rules {name!r}; {nearest(name, known) or 'see rules/'}")

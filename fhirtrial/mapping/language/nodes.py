@@ -187,9 +187,7 @@ class Many:
     items: tuple[Node, ...]
 
 
-Node: TypeAlias = (
-    Constant | OwnId | Path | Copy | Through | Coded | Each | When | Otherwise | Canonical | Object | Many
-)
+Node: TypeAlias = Constant | OwnId | Path | Copy | Through | Coded | Each | When | Otherwise | Canonical | Object | Many
 
 
 @dataclass(frozen=True, slots=True, eq=False)
