@@ -62,15 +62,8 @@ class Assembly:
         supplements = self.layout.supplements
         if not file.supplements or supplements is None:
             return tied | dict(dataset.variables), (self.layout.key,)
-        key = {name: variable for name, variable in self._tied_to_root().items() if name != self.layout.domain}
+        key = {name: variable for name, variable in self.layout.tied_names.items() if name != self.layout.domain}
         return key | dict(supplements.variables), (self.layout.key,)
-
-    def _tied_to_root(self) -> dict[str, Variable]:
-        return {
-            variable.name: variable
-            for dataset in self.layout.datasets.values()
-            for variable in self.layout.tied(dataset)
-        }
 
     def _take(self, file: TableFile, part: int, spool: Spool) -> Iterator[Issue]:
         """Checks the rows of a file and puts them aside; gives what is wrong with them."""

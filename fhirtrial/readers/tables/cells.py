@@ -134,4 +134,4 @@ def _words(value: Any) -> str:
         return repr(value if len(value) <= 40 else value[:39] + "…")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return {dict: "an object", list: "a list"}.get(type(value), f"the number {value}")
+    return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else f"the number {value}"

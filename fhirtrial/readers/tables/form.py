@@ -30,7 +30,7 @@ def open_table(stream: Stream, reading: Reading, known: Collection[str]) -> Tabl
     """
     if is_gzip(stream):
         stream = gunzip(stream, reading.limits)
-    elif _PACKED.search(stream.origin.file) and _is_zlib(stream.head(2)):
+    elif _PACKED.search(stream.origin.file) and _is_zlib(stream.head(2)[:2]):
         stream = inflate(stream, reading.limits)
     head = stream.head(HEAD)
     if head.startswith(MARK):
