@@ -176,7 +176,7 @@ class Assembly:
         seen: dict[Any, int] = {}
         kept: list[dict[str, Any]] = []
         last: Any = None
-        sorted_ = True
+        sorted_, by_number = True, dataset.variables[sequence].type != "text"
         for place, row in rows:
             number = row.get(sequence)
             if number is not None:
@@ -186,7 +186,7 @@ class Assembly:
                     yield self._issue("error", "duplicate-row", message, part, place, key, sequence)
                     continue
                 seen[number] = place
-                sorted_ = sorted_ and (last is None or number > last)
+                sorted_ = sorted_ and (not by_number or last is None or number > last)
                 last = number
             kept.append(row)
         if not sorted_:

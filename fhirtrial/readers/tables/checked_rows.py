@@ -96,7 +96,8 @@ class CheckedRows:
 
     def _lists(self, columns: tuple[str, ...]) -> Iterator[Checked | Issue]:
         picked = [
-            (place, name, self._cell(self.variables[name]))
+            # None: text, which mostly is what it is.
+            (place, name, None if self.variables[name].type == "text" else self._cell(self.variables[name]))
             for place, name in enumerate(columns)
             if name in self.variables
         ]
@@ -118,11 +119,13 @@ class CheckedRows:
             try:
                 for place, name, cell in picked:
                     value = values[place]
-                    if value is None or value == "":
-                        continue
-                    value = cell(value)
-                    if value is not None:
-                        row[name] = value
+                    if cell is None and type(value) is str:
+                        if value:
+                            row[name] = value
+                    elif value is not None and value != "":
+                        made = (cell or text)(value)
+                        if made is not None:
+                            row[name] = made
             except WrongCell as wrong:
                 yield from self._wrong(number, name, wrong, dict(zip(columns, values, strict=False)))
                 continue
