@@ -1,4 +1,4 @@
-"""How the rows of several tables make one record: which table is its root, what ties the others to it, what qualifies."""
+"""How the rows of several tables make one record: which table is its root, and what ties the others to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Dataset:
     A table: ``name`` as the record has it, ``file`` as the file is called, without its ending.
 
     ``is_list`` is False for the root, of which each record has one row. ``keys`` are the columns that tell the rows of
-    one record apart, ``sequence`` the one that numbers them; empty if there is none.
+    one record apart, ``sequence`` the one that numbers them (they are in its order if it is a number); empty if there is
+    none.
     """
 
     name: str
@@ -45,13 +46,14 @@ class Supplements:
     Tables whose rows qualify rows of others, as SUPP-- does in SDTM.
 
     A file ``prefix`` + dataset qualifies that dataset; ``domain``, ``variable`` and ``value`` are its columns that say
-    which row, ``place`` the list in that row where the qualifiers go.
+    which row, ``name`` the one that names the qualifier, ``place`` the list in that row where the qualifiers go.
     """
 
     prefix: str
     domain: str
     variable: str
     value: str
+    name: str
     place: str
     variables: Mapping[str, Variable]
 
@@ -81,7 +83,7 @@ class Layout:
         }
         above = schema.tree.get(self.root, {}).get("fields", schema.tree)
         labels = {name: field.get("label", "") for name, field in above.items()} | tables.get("labels", {})
-        self._tied = {
+        self.tied_names: dict[str, Variable] = {
             name: Variable(name=name, type=above.get(name, {}).get("type", "text"), label=labels.get(name, ""))
             for name in (*self.shared, self.domain, self.key)
             if name
@@ -111,7 +113,7 @@ class Layout:
     def tied(self, dataset: Dataset) -> Iterator[Variable]:
         """The columns of a dataset that its rows have in common with the record's root, in their usual order."""
         if dataset.is_list:
-            yield from self._tied.values()
+            yield from self.tied_names.values()
 
     def domain_of(self, dataset: Dataset) -> str:
         """What stands in the rows of a dataset where they name it themselves."""
@@ -142,6 +144,7 @@ class Layout:
             domain=entry["domain"],
             variable=entry["variable"],
             value=entry["value"],
+            name=entry["name"],
             place=entry["as"],
             variables={name: Variable(name=name, type=kind, label=label) for name, (kind, label) in columns.items()},
         )

@@ -122,10 +122,7 @@ def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], 
     seen = Seen(schema)
     passed_over: list[Issue] = []
     for item in found:
-        result = item
-        if isinstance(item, Piece):
-            own = registry_schema(item.registry) if item.registry not in ("", schema.registry) else schema
-            result = record(item, own)
+        result = record(item, _schema_of(item, schema)) if isinstance(item, Piece) else item
         if isinstance(result, Record):
             result = seen.repeated(result.id, result.origin) or result
         if isinstance(result, Record):
@@ -139,6 +136,11 @@ def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], 
             raise InputError(result)
         else:
             passed_over.append(result)
+
+
+def _schema_of(piece: Piece, schema: Schema) -> Schema:
+    """The schema of a piece: the one that was asked for, unless a reader says that it is of another registry."""
+    return registry_schema(piece.registry) if piece.registry not in ("", schema.registry) else schema
 
 
 class Seen:

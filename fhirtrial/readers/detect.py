@@ -55,7 +55,7 @@ def detect(stream: Stream, limits: Limits) -> str:
         first = _FIRST_KEY.match(body)
         if first and _key(first[1]) in PAGE_KEYS:
             return "page"
-        return "jsonl" if _LINES_NAME.search(name) or has_lines(stream) else "study"
+        return "jsonl" if _LINES_NAME.search(name) or _has_lines(stream) else "study"
     if _ID_LINE.search(body.decode(errors="replace")):
         return "text"
     if _LINES_NAME.search(name):
@@ -105,7 +105,7 @@ def _key(token: bytes) -> object:
         return None
 
 
-def has_lines(stream: Stream) -> bool:
+def _has_lines(stream: Stream) -> bool:
     """
     Whether a text that begins with { is JSON Lines: its first line is whole, or the second begins with { too.
 
@@ -116,7 +116,7 @@ def has_lines(stream: Stream) -> bool:
         first, _, rest = head.lstrip().partition(b"\n")
         if rest := rest.lstrip():
             goes_on = first.rstrip().endswith((b"{", b"[", b":", b","))
-            return _is_whole(first) or (rest.startswith(b"{") and not goes_on)
+            return is_whole(first) or (rest.startswith(b"{") and not goes_on)
         grown = stream.head(2 * len(head))
         if len(grown) == len(head):
             return False
@@ -125,7 +125,8 @@ def has_lines(stream: Stream) -> bool:
         head = grown
 
 
-def _is_whole(line: bytes) -> bool:
+def is_whole(line: bytes) -> bool:
+    """Whether some bytes are one value of JSON."""
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -35,7 +35,7 @@ def _records(path: str, layout: Layout, reading: Reading) -> Iterator[Found]:
     layouts = {layout.registry: layout}
     if layout.before:
         layouts = {layout.before: reading.tables.layout(layout.before), **layouts}
-    found = folder(path, layouts, {})
+    found = folder(path, layouts)
     yield from found.issues
     for registry, each in layouts.items():
         files = found.tables[registry]

@@ -62,15 +62,8 @@ class Assembly:
         supplements = self.layout.supplements
         if not file.supplements or supplements is None:
             return tied | dict(dataset.variables), (self.layout.key,)
-        key = {name: variable for name, variable in self._tied_to_root().items() if name != self.layout.domain}
+        key = {name: variable for name, variable in self.layout.tied_names.items() if name != self.layout.domain}
         return key | dict(supplements.variables), (self.layout.key,)
-
-    def _tied_to_root(self) -> dict[str, Variable]:
-        return {
-            variable.name: variable
-            for dataset in self.layout.datasets.values()
-            for variable in self.layout.tied(dataset)
-        }
 
     def _take(self, file: TableFile, part: int, spool: Spool) -> Iterator[Issue]:
         """Checks the rows of a file and puts them aside; gives what is wrong with them."""
@@ -183,7 +176,7 @@ class Assembly:
         seen: dict[Any, int] = {}
         kept: list[dict[str, Any]] = []
         last: Any = None
-        sorted_ = True
+        sorted_, by_number = True, dataset.variables[sequence].type != "text"
         for place, row in rows:
             number = row.get(sequence)
             if number is not None:
@@ -193,7 +186,7 @@ class Assembly:
                     yield self._issue("error", "duplicate-row", message, part, place, key, sequence)
                     continue
                 seen[number] = place
-                sorted_ = sorted_ and (last is None or number > last)
+                sorted_ = sorted_ and (not by_number or last is None or number > last)
                 last = number
             kept.append(row)
         if not sorted_:

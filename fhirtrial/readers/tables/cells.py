@@ -16,6 +16,9 @@ Cell = Callable[[Any], Any]
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]{1,3})?")
 _MISSING = ".ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+_TOO_LARGE = 2.0**63
+_REMEMBERED = 1 << 14
+"""How many different numbers of a column are remembered, so that each is looked at once."""
 _SURE_DIGITS = 15
 """Any decimal of so many digits comes back from a float as it was."""
 
@@ -41,13 +44,26 @@ def cell_of(
     >>> number("54.0"), number(5.5), number(".")
     (54, 5.5, None)
     """
-    if kind == "integer":
-        return lambda value: _integer(_number(value, decimal_comma, noticed))
-    if kind == "number":
-        return lambda value: _number(value, decimal_comma, noticed)
+    if kind == "text":
+        return text
     if kind == "boolean":
         return lambda value: _boolean(value, words or {})
-    return text
+    is_whole = kind == "integer"
+    known: dict[str, int | float | None] = {}
+
+    def number(value: Any) -> int | float | None:
+        if type(value) is str:
+            # The numbers of a trial are few: doses, days, visits.
+            found = known.get(value, known)
+            if found is not known:
+                return found  # type: ignore[return-value]  # not the dict itself
+            made = _checked(_parsed(value.strip(), decimal_comma, noticed), is_whole)
+            if len(known) < _REMEMBERED:
+                known[value] = made
+            return made
+        return _checked(value, is_whole)
+
+    return number
 
 
 def text(value: Any) -> str | None:
@@ -68,24 +84,25 @@ def text(value: Any) -> str | None:
     raise WrongCell(f"expected text, found {_words(value)}")
 
 
-def _number(value: Any, decimal_comma: bool, noticed: Callable[[str], None]) -> int | float | None:  # noqa: FBT001
-    if value is None or value == "":
-        return None
-    if type(value) is str:
-        value = _parsed(value.strip(), decimal_comma, noticed)
+def _checked(value: Any, is_whole: bool) -> int | float | None:  # noqa: FBT001
+    """A number as JSON has it: whole ones without a point, and no others than JSON knows."""
+    if type(value) is float:
+        if value.is_integer() and abs(value) < _TOO_LARGE:
+            return int(value)
+        if value != value:
+            return None
+        if not isfinite(value):
+            raise WrongCell(f"{value} is no number that JSON knows")
+        if is_whole:
+            raise WrongCell(f"{value} is no whole number")
+        return value
     if type(value) is int:
         if value in INTEGERS:
             return value
         raise WrongCell(f"{value} does not fit into 64 bits")
-    if type(value) is not float:
-        if value is None:
-            return None
-        raise WrongCell(f"expected a number, found {_words(value)}")
-    if value != value:
+    if value is None:
         return None
-    if not isfinite(value):
-        raise WrongCell(f"{value} is no number that JSON knows")
-    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+    raise WrongCell(f"expected a number, found {_words(value)}")
 
 
 def _parsed(value: str, decimal_comma: bool, noticed: Callable[[str], None]) -> int | float | None:  # noqa: FBT001
@@ -108,12 +125,6 @@ def _parsed(value: str, decimal_comma: bool, noticed: Callable[[str], None]) -> 
     return number
 
 
-def _integer(value: float | None) -> int | None:
-    if value is None or type(value) is int:
-        return value
-    raise WrongCell(f"{value} is no whole number")
-
-
 def _boolean(value: Any, words: Mapping[str, bool]) -> bool | None:
     if value is None or type(value) is bool:
         return value
@@ -134,4 +145,4 @@ def _words(value: Any) -> str:
         return repr(value if len(value) <= 40 else value[:39] + "…")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return {dict: "an object", list: "a list"}.get(type(value), f"the number {value}")
+    return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else f"the number {value}"

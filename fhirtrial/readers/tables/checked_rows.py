@@ -96,7 +96,8 @@ class CheckedRows:
 
     def _lists(self, columns: tuple[str, ...]) -> Iterator[Checked | Issue]:
         picked = [
-            (place, name, self._cell(self.variables[name]))
+            # None: text, which mostly is what it is.
+            (place, name, None if self.variables[name].type == "text" else self._cell(self.variables[name]))
             for place, name in enumerate(columns)
             if name in self.variables
         ]
@@ -105,7 +106,8 @@ class CheckedRows:
             if type(item) is BadRow:
                 yield from self.complaints.refused(item.number, item.code, item.message, hint=item.hint)
                 continue
-            number, values = item[0], item[1]
+            number: int = item[0]
+            values: Any = item[1]
             if len(values) != width:
                 if not any(values):
                     continue
@@ -117,11 +119,13 @@ class CheckedRows:
             try:
                 for place, name, cell in picked:
                     value = values[place]
-                    if value is None or value == "":
-                        continue
-                    value = cell(value)
-                    if value is not None:
-                        row[name] = value
+                    if cell is None and type(value) is str:
+                        if value:
+                            row[name] = value
+                    elif value is not None and value != "":
+                        made = (cell or text)(value)
+                        if made is not None:
+                            row[name] = made
             except WrongCell as wrong:
                 yield from self._wrong(number, name, wrong, dict(zip(columns, values, strict=False)))
                 continue
@@ -137,19 +141,20 @@ class CheckedRows:
             if type(item) is BadRow:
                 yield from self.complaints.refused(item.number, item.code, item.message, hint=item.hint)
                 continue
-            number, members = item[0], item[1]
+            number: int = item[0]
+            members: Any = item[1]
             row: dict[str, Any] = {}
             try:
-                for name, value in members.items():  # type: ignore[union-attr]  # there are no columns: these are dicts
+                for name, value in members.items():
                     cell = cells.get(name)
                     if cell is None:
                         self._note_unknown(name)
                         continue
-                    value = cell(value)
-                    if value is not None:
-                        row[name] = value
+                    made = cell(value)
+                    if made is not None:
+                        row[name] = made
             except WrongCell as wrong:
-                yield from self._wrong(number, name, wrong, members)  # type: ignore[arg-type]
+                yield from self._wrong(number, name, wrong, members)
                 continue
             if row:
                 yield number, row

@@ -45,7 +45,7 @@ def csv_table(stream: Stream, reading: Reading, known: Collection[str]) -> Table
     if not first:
         raise refusal("empty-source", "there is nothing in it", stream.origin)
     columns = _header(lines, first, delimiter, known, stream)
-    return Table(file=stream.origin.file, columns=columns[1], rows=_rows(lines, columns[0], stream), by_line=True)
+    return Table(file=stream.origin.file, columns=columns[1], rows=_rows(lines, columns[0]), by_line=True)
 
 
 class _Lines:
@@ -144,13 +144,13 @@ def _header(
     return best, tuple(name.strip() for name in header)
 
 
-def _rows(lines: _Lines, delimiter: str, stream: Stream) -> Iterator[Row | BadRow]:
+def _rows(lines: _Lines, delimiter: str) -> Iterator[Row | BadRow]:
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     held = lines.held
     while True:
         number = lines.number + 1
         try:
-            row: list[str | None] = next(reader)  # type: ignore[assignment]  # missing values are put in below
+            row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
@@ -167,7 +167,7 @@ def _rows(lines: _Lines, delimiter: str, stream: Stream) -> Iterator[Row | BadRo
         yield number, _without_na(row, raw, delimiter) if "NA" in row else row
 
 
-def _without_na(row: list[str | None], raw: str, delimiter: str) -> list[str | None]:
+def _without_na(row: list[str], raw: str, delimiter: str) -> list[str | None]:
     """
     The row without R's mark for what is missing.
 
@@ -178,4 +178,4 @@ def _without_na(row: list[str | None], raw: str, delimiter: str) -> list[str | N
         return [None if cell == "NA" else cell for cell in row]
     mark = re.escape(delimiter)
     cells = re.findall(rf'("(?:[^"]|"")*"|[^{mark}\r\n]*)(?:{mark}|\r?\n|\Z)', raw)
-    return [None if cell == "NA" and token == "NA" else cell for cell, token in zip(row, cells, strict=False)]
+    return [None if cell == "NA" and written == "NA" else cell for cell, written in zip(row, cells, strict=False)]

@@ -57,11 +57,9 @@ def dataset_json_table(stream: Stream, reading: Reading) -> Table:
     )
 
 
-def _values(
-    pieces: Iterator[Piece], columns: Metadata, tree: dict[str, Any], stream: Stream
-) -> Iterator[Row | BadRow]:
+def _values(pieces: Iterator[Piece], columns: Metadata, tree: dict[str, Any], stream: Stream) -> Iterator[Row | BadRow]:
     number = 0
-    for number, piece in enumerate(pieces, 1):  # noqa: B007  # the last is the count
+    for number, piece in enumerate(pieces, 1):  # the last is the count
         yield values(piece, number, columns)
     # The count may stand behind the rows.
     check_count(number, replace(columns, records=tree.get("records", columns.records)), stream)

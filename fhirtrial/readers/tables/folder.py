@@ -6,13 +6,15 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.layout import Layout
 from fhirtrial.readers.archive import lies_beside, passed_over, unopened
 from fhirtrial.readers.source import refusal
+from fhirtrial.readers.tables.define import NOTHING, Define, read_define
 from fhirtrial.readers.tables.form import ENDINGS
 from fhirtrial.readers.tables.table_file import TableFile
 from fhirtrial.record import Origin
@@ -33,7 +35,6 @@ class Folder:
 
     tables: Mapping[str, list[TableFile]]
     issues: tuple[Issue, ...]
-    define: str = ""
 
 
 def kind_of_folder(path: str, names: list[str], layouts: Mapping[str, Layout]) -> str:
@@ -58,22 +59,29 @@ def _holds_studies(path: Path) -> bool:
         return False
 
 
-def folder(path: str, layouts: Mapping[str, Layout], labels: Mapping[str, Mapping[str, str]]) -> Folder:
+def folder(path: str, layouts: Mapping[str, Layout]) -> Folder:
     """
-    What the files of a folder are, for the registries of ``layouts``; ``labels`` are those of a define.xml.
+    What the files of a folder are, for the registries of ``layouts``. Its define.xml is read for the labels of columns.
 
     Raises InputError if the folder cannot be listed, or if two files hold one dataset: nothing says which is right.
     """
     tables: dict[str, list[TableFile]] = {registry: [] for registry in layouts}
     issues: list[Issue] = []
     places: defaultdict[str, list[str]] = defaultdict(list)
-    define = ""
-    for name in sorted(_names(path)):
+    names = sorted(_names(path))
+    define = NOTHING
+    for name in names:
+        if name.lower() == DEFINE:
+            try:
+                define = read_define(str(Path(path) / name))
+            except InputError as error:
+                # The tables can be read without it.
+                issues.append(replace(error.issue, severity="warning"))
+    for name in names:
         place = str(Path(path) / name)
         if name.lower() == DEFINE:
-            define = place
             continue
-        registry, file = _table(name, place, layouts, labels)
+        registry, file = _table(name, place, layouts, define)
         if file is not None:
             tables[registry].append(file)
             places[file.title].append(place)
@@ -86,7 +94,7 @@ def folder(path: str, layouts: Mapping[str, Layout], labels: Mapping[str, Mappin
             both = " and ".join(Path(file).name for file in files)
             message = f"the dataset {title} is there {len(files)} times: {both}"
             raise refusal("duplicate-dataset", message, Origin(file=path), hint="one folder holds each dataset once")
-    return Folder(tables=tables, issues=tuple(issues), define=define)
+    return Folder(tables=tables, issues=tuple(issues))
 
 
 def _names(path: str) -> Iterator[str]:
@@ -96,12 +104,10 @@ def _names(path: str) -> Iterator[str]:
         raise unopened(path, error) from error
 
 
-def _table(
-    name: str, place: str, layouts: Mapping[str, Layout], labels: Mapping[str, Mapping[str, str]]
-) -> tuple[str, TableFile | None]:
+def _table(name: str, place: str, layouts: Mapping[str, Layout], define: Define) -> tuple[str, TableFile | None]:
     match = _NAME.fullmatch(name)
     stem = match["stem"].lower() if match else ""
-    own = labels.get(stem, {})
+    own = define.labels.get(stem, {})
     for registry, layout in layouts.items():
         if dataset := layout.by_file.get(stem):
             return registry, TableFile(path=place, name=dataset.name, title=stem, labels=own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from fhirtrial.readers.detect import HEAD, UTF8_MARK, has_lines, is_gzip
+from fhirtrial.readers.detect import HEAD, UTF8_MARK, is_gzip, is_whole
 from fhirtrial.readers.source import Reading, Stream, gunzip, inflate
 from fhirtrial.readers.tables.csv_text import csv_table
 from fhirtrial.readers.tables.dataset_json import dataset_json_table
@@ -17,6 +17,8 @@ ENDINGS = ("csv", "dsjc", "json", "jsonl", "ndjson", "tsv", "txt", "xpt")
 """How the names of files of tables end, before a ``.gz``."""
 
 _LINES = re.compile(r"\.(?:dsjc|jsonl|ndjson)(?:\.gz)?$", re.IGNORECASE)
+_FIRST_LINE = 1 << 20
+"""The metadata of a dataset have fewer bytes than these."""
 _PACKED = re.compile(r"\.dsjc$", re.IGNORECASE)
 
 
@@ -30,7 +32,7 @@ def open_table(stream: Stream, reading: Reading, known: Collection[str]) -> Tabl
     """
     if is_gzip(stream):
         stream = gunzip(stream, reading.limits)
-    elif _PACKED.search(stream.origin.file) and _is_zlib(stream.head(2)):
+    elif _PACKED.search(stream.origin.file) and _is_zlib(stream.head(2)[:2]):
         stream = inflate(stream, reading.limits)
     head = stream.head(HEAD)
     if head.startswith(MARK):
@@ -38,9 +40,15 @@ def open_table(stream: Stream, reading: Reading, known: Collection[str]) -> Tabl
     body = head.removeprefix(UTF8_MARK).lstrip()
     if not body.startswith((b"{", b"[")):
         return csv_table(stream, reading, known)
-    if _LINES.search(stream.origin.file) or has_lines(stream):
+    if _LINES.search(stream.origin.file) or _has_lines(stream):
         return json_lines_table(stream, reading)
     return dataset_json_table(stream, reading)
+
+
+def _has_lines(stream: Stream) -> bool:
+    """Whether the first line is JSON of its own, and others follow."""
+    first, _, rest = stream.head(_FIRST_LINE).removeprefix(UTF8_MARK).lstrip().partition(b"\n")
+    return bool(rest.strip()) and is_whole(first)
 
 
 def _is_zlib(head: bytes) -> bool:

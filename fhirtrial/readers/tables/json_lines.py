@@ -34,9 +34,7 @@ def json_lines_table(stream: Stream, reading: Reading) -> Table:
     if "columns" in head or "datasetJSONVersion" in head:
         columns = metadata(head, first.origin)
         rows = _lists(found, columns, stream)
-        return Table(
-            file=stream.origin.file, columns=columns.columns, numeric=columns.numeric, rows=rows, by_line=True
-        )
+        return Table(file=stream.origin.file, columns=columns.columns, numeric=columns.numeric, rows=rows, by_line=True)
     return Table(file=stream.origin.file, columns=None, rows=_objects(chain([first], found)), by_line=True)
 
 

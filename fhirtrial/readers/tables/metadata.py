@@ -46,9 +46,12 @@ def metadata(tree: dict[str, Any], origin: Origin) -> Metadata:
     columns = tree.get("columns", tree.get("items"))
     if not isinstance(columns, list) or not columns:
         raise refusal("no-columns", "there are no columns in it", origin)
-    names = [column.get("name") if isinstance(column, dict) else None for column in columns]
-    if not all(isinstance(name, str) for name in names):
-        raise refusal("no-columns", f"column {names.index(None) + 1} has no name", origin)
+    names: list[str] = []
+    for number, column in enumerate(columns, 1):
+        name = column.get("name") if isinstance(column, dict) else None
+        if not isinstance(name, str):
+            raise refusal("no-columns", f"column {number} has no name", origin)
+        names.append(name)
     kinds = [column.get("dataType", column.get("type")) for column in columns]
     skipped = int(names[0] == _SEQUENCE)
     records = tree.get("records")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -41,7 +41,7 @@ class Spool:
         self._rows: list[Numbered] = []
         self._here = (-1, -1)
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

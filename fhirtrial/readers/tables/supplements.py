@@ -33,9 +33,7 @@ def attach(row: dict[str, Any], rows: Rows, layout: Layout, prefix_of: str) -> s
     return f"it qualifies a row of {dataset.name}{which}, which there is not"
 
 
-def _qualified(
-    row: dict[str, Any], among: Any, dataset: Dataset, supplements: Supplements
-) -> Iterator[dict[str, Any]]:
+def _qualified(row: dict[str, Any], among: Any, dataset: Dataset, supplements: Supplements) -> Iterator[dict[str, Any]]:
     """The rows that a supplement qualifies. The row loses the columns that are not needed to find them again."""
     variable, value = row.get(supplements.variable), row.get(supplements.value)
     if variable is None:

@@ -24,7 +24,7 @@ _CARD = 80
 _OBSERVATIONS = MARK + b"OBS"
 _MEMBER = MARK + b"MEM"
 _HEADER_LIMIT = 64 << 20
-_AT_A_TIME = 2 << 20
+_AT_A_TIME = 1 << 19
 
 
 def xport_table(stream: Stream, reading: Reading) -> Table:
