@@ -122,9 +122,11 @@ class Table:
 class Tables(Mapping[str, Table]):
     """The tables of a folder by name, each read when it is first asked for; made by `load_tables`."""
 
-    def __init__(self, files: MappingFiles, folder: str) -> None:
+    def __init__(self, files: MappingFiles, folder: str, prefix: str = "") -> None:
         self._files = files
-        self._names = {name.rsplit("/", 1)[-1].removesuffix(".json"): name for name in files.names(folder, ".json")}
+        self._names = {
+            prefix + name.rsplit("/", 1)[-1].removesuffix(".json"): name for name in files.names(folder, ".json")
+        }
         self._tables: dict[str, Table] = {}
 
     def __getitem__(self, name: str) -> Table:
@@ -143,9 +145,9 @@ class Tables(Mapping[str, Table]):
         return len(self._names)
 
 
-def load_tables(files: MappingFiles, folder: str = "ctgov/codes") -> Tables:
+def load_tables(files: MappingFiles, folder: str = "ctgov/codes", prefix: str = "") -> Tables:
     """
-    The code tables of a registry by name; a user's own file replaces the one of the same name.
+    The code tables of a registry by name, ``prefix`` before it; a user's own file replaces the one of the same name.
 
     A table is read when it is first asked for. Asking raises KeyError for a name without a file, and MappingError for
     a file that is no honest table (see `parse_table`).
@@ -156,7 +158,7 @@ def load_tables(files: MappingFiles, folder: str = "ctgov/codes") -> Tables:
     >>> tables["phase-combination"].unique["http://hl7.org/fhir/research-study-phase", "phase-1-phase-2"]
     'PHASE1+PHASE2'
     """
-    return Tables(files, folder)
+    return Tables(files, folder, prefix)
 
 
 def parse_table(source: bytes, *, file: str) -> Table:

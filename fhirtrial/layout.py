@@ -90,7 +90,9 @@ class Layout:
         }
         place = tables.get("supplements", {}).get("as", "")
         self.datasets: dict[str, Dataset] = {
-            name: self._dataset(name, entry, place) for name, entry in schema.tree.items() if "fields" in entry
+            name: self._dataset(name, entry, place)
+            for name, entry in schema.tree.items()
+            if "fields" in entry and not entry.get("beside")  # what is put beside a record comes from no table
         }
         self.supplements = self._supplements(tables["supplements"]) if place else None
 

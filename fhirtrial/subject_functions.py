@@ -39,9 +39,9 @@ def no_row(value: str | None, table: Table) -> str | None:
 
 
 @named(tables=1, doubt=no_row, doubt_code="unknown-value")
-def unit_code(unit: str, table: Table) -> str | None:
-    """The code of a unit; an unknown unit has none, and is said."""
-    return code_of(unit, table)  # type: ignore[no-any-return]
+def known_code(value: str, table: Table) -> str | None:
+    """The same for copies; a value that the table does not have is said."""
+    return code_of(value, table)  # type: ignore[no-any-return]
 
 
 @named(tables=1)
@@ -86,7 +86,7 @@ def decided_elsewhere(record: Json, rules: Rules) -> Json:
     decision = rules.decide(record)
     if decision is None or any(row is decision.row for row in record.get(rules.told_by, ())):
         return None
-    since: Json = record
+    since: Json = record if decision.rule.since else None
     for key in decision.rule.since:
         since = since.get(key) if isinstance(since, dict) else None
     found = {"system": rules.system, "code": decision.rule.code, "display": decision.rule.display}

@@ -25,7 +25,6 @@ from fhirtrial.functions import (
     document_url,
     integer64,
     is_actual,
-    link_id,
     midnight,
     phase_codings,
     phases_of_codings,
@@ -35,6 +34,7 @@ from fhirtrial.functions import (
     quantity_text,
     text_of_integer64,
 )
+from fhirtrial.matching import link_id
 
 from .records import DATES, MINUTES, NAMES, ODD, SCHEMA, TIMES
 

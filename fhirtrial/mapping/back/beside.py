@@ -82,5 +82,11 @@ def _texts(node: Any, way: tuple[str, ...]) -> Iterator[str]:
 
 
 def in_order(rows: list[Any], field: str) -> list[Any]:
-    """Rows by a number in them; those without stand last, in the order in which they came."""
-    return sorted(rows, key=lambda row: (not isinstance(row.get(field), int | float), row.get(field, 0)))
+    """Rows by a number in them, also one in digits; those without stand last, in the order in which they came."""
+    return sorted(rows, key=lambda row: _number(row.get(field)))
+
+
+def _number(value: Any) -> tuple[bool, float]:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    return (False, value) if isinstance(value, int | float) else (True, 0)

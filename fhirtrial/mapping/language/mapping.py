@@ -72,7 +72,8 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     if files.find(name := f"{registry}/identifier-systems.yaml") is not None:
         systems = load_identifier_systems(files, name)
         lookups[systems.name] = systems
-    tables: MappingOf[str, Lookup] = ChainMap(lookups, load_tables(files, f"{registry}/codes"))  # type: ignore[arg-type]
+    others = [load_tables(files, f"{other}/codes", f"{other}/") for other in files.registries() if other != registry]
+    tables: MappingOf[str, Lookup] = ChainMap(lookups, load_tables(files, f"{registry}/codes"), *others)  # type: ignore[arg-type, list-item]
     head = read_head(files, head_file, root, lookups)
     main, beside = head.main, head.beside
     documents = resource_documents(files, registry)

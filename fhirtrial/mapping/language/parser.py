@@ -280,9 +280,10 @@ class Parser(ValueChecks):
     def _otherwise(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         make = self.needed(node, entries, "otherwise", "make")
         path = self.path(entries["otherwise"], where.scope, "")
-        known = tuple(value for value in self.whens.get(where.scope.at + path.keys, []) if value is not None)
-        if not known:
+        named = self.whens.get(where.scope.at + path.keys, [])
+        if not named:
             raise self.error(node, "`otherwise` needs a `when` of the same path in the same file")
+        known = tuple(value for value in named if value is not None)
         return Otherwise(self.line(node), path, known, self.node(make, where))
 
     def _canonical(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
