@@ -64,15 +64,34 @@ def frequency(term: str) -> Frequency | None:
     return None
 
 
-def dosage_text(said: Any, dose: Any, unit: Any, often: Any, route: Any) -> str | None:
+def dosage_text(said: Any, dose: Any, unit: Any, often: Any, route: Any, site: Any) -> str | None:
     """
-    A dose in words, of whatever is said of it.
+    A dose in words, of whatever is said of it; ``said`` is what stands in place of a number.
 
-    >>> dosage_text(None, 54, "mg", "QD", "TRANSDERMAL")
-    '54 mg, QD, TRANSDERMAL'
-    >>> dosage_text("400-800", None, "mg", None, "ORAL")
+    >>> dosage_text("400-800", None, "mg", None, "ORAL", None)
     '400-800 mg, ORAL'
     """
-    amount = " ".join(str(part).strip() for part in (said if dose is None else dose, unit) if part is not None)
-    parts = [amount, *(str(part).strip() for part in (often, route) if part is not None)]
-    return ", ".join(" ".join(part.split()) for part in parts if part) or None
+    amount = " ".join(printable(part) for part in (said if dose is None else dose, unit) if part is not None)
+    parts = [amount, *(printable(part) for part in (often, route, site) if part is not None)]
+    return ", ".join(part for part in parts if part) or None
+
+
+def dose_text(dose: Any, unit: Any, often: Any, route: Any) -> str | None:
+    """
+    The same of a dose that is a number.
+
+    >>> dose_text(54, "mg", "QD", "TRANSDERMAL")
+    '54 mg, QD, TRANSDERMAL'
+    """
+    return dosage_text(None, dose, unit, often, route, None)
+
+
+def printable(part: Any) -> str:
+    r"""
+    A value as a text that FHIR takes: without control characters, escaped if nothing else is in it.
+
+    >>> printable("a\x07 b"), printable(" ")
+    ('a b', "' '")
+    """
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(part)).split())
+    return text or ascii(part)

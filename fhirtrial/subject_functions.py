@@ -10,7 +10,7 @@ from typing import Any
 
 from fhirtrial.codes import Coding, Table, coding_of
 from fhirtrial.dates import begins_with_date
-from fhirtrial.dosing import dosage_text, frequency
+from fhirtrial.dosing import dosage_text, dose_text, frequency, printable
 from fhirtrial.function import named
 from fhirtrial.matching import arm_link, arm_unknown, intervention_link, intervention_unknown, link_id
 from fhirtrial.rules import Rules
@@ -103,6 +103,16 @@ def certain_date(text: str) -> str | None:
 
 
 @named()
+def certain_end(end: str | None, start: str | None) -> str | None:
+    """The same for the end of a period, unless it is before the start."""
+    last, first = (None if text is None else begins_with_date(text) for text in (end, start))
+    if last is None or first is None:
+        return last
+    shared = min(len(first), len(last))
+    return last if first[:shared] <= last[:shared] else None
+
+
+@named()
 def died_undated(flag: str, date: str | None) -> bool | None:
     """Whether a person has died, where no date is said."""
     return True if flag == "Y" and date is None else None
@@ -136,6 +146,8 @@ def period_unit(term: str) -> str | None:
 
 
 named()(link_id)
+named()(printable)
 named()(dosage_text)
+named()(dose_text)
 named(tables=1, doubt=arm_unknown, doubt_code="unknown-arm")(arm_link)
 named(doubt=intervention_unknown, doubt_code="unknown-intervention")(intervention_link)
