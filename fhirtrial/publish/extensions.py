@@ -44,12 +44,11 @@ def structure_definitions(
     is used, or describes another, or binds one to a value set of ours that there is none of; or if a release has no
     place for an extension, or no such type.
 
-    >>> from fhirtrial.mapping.language.mapping import load_mapping
+    >>> from fhirtrial.mapping.language.mapping import load_mappings
     >>> from fhirtrial.publish.target import load_target
     >>> files = MappingFiles()
     >>> r5 = load_target("R5", files)
-    >>> mappings = [load_mapping(files, name) for name in files.registries()]
-    >>> definitions = structure_definitions(mappings, files, version="1.0.0", target=r5)
+    >>> definitions = structure_definitions(load_mappings(files), files, version="1.0.0", target=r5)
     >>> made = {one["id"]: one for one in definitions}
     >>> made["time-frame"]["context"]
     [{'type': 'element', 'expression': 'ResearchStudy.outcomeMeasure'}]

@@ -12,7 +12,7 @@ import orjson
 
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.files import MappingFiles
-from fhirtrial.mapping.language.mapping import load_mapping
+from fhirtrial.mapping.language.mapping import load_mappings
 from fhirtrial.publish.capability import capability_statement
 from fhirtrial.publish.concept_maps import concept_maps_for
 from fhirtrial.publish.extensions import structure_definitions
@@ -82,7 +82,7 @@ def definitions_for(release: str = "R5", *, mappings: str | Path | None = None) 
     """
     files = MappingFiles(Path(mappings) if mappings is not None else None)
     target = load_target(release, files)
-    loaded = [load_mapping(files, registry) for registry in files.registries()]
+    loaded = load_mappings(files)
     searches = search_parameters(target, files, version=__version__)
     terminology = [*code_systems(files), *value_sets(files), *concept_maps_for(target, files)]
     resources = (

@@ -126,6 +126,11 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     )
 
 
+def load_mappings(files: MappingFiles) -> list[Mapping]:
+    """The mappings of all registries, that of ClinicalTrials.gov first. Raises MappingError as `load_mapping` does."""
+    return [load_mapping(files, registry) for registry in files.registries()]
+
+
 def resource_documents(files: MappingFiles, registry: str) -> dict[str, yaml.Node]:
     """The resource files of a registry's folder by name."""
     documents = {}
