@@ -34,7 +34,11 @@ NOT_RESOURCES = frozenset({"mapping", "left-out", "page", "identifier-systems", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """All files of a registry's mapping, parsed and checked; ``main`` is made first, ``beside`` after it."""
+    """
+    All files of a registry's mapping, parsed and checked; ``main`` is made first, ``beside`` after it.
+
+    ``lookups`` are the tables of rules and the systems of identifiers.
+    """
 
     registry: str
     files: dict[str, ResourceFile]
@@ -44,6 +48,7 @@ class Mapping:
     definitions: Definitions
     prefixes: PrefixMap
     older_systems: tuple[str, ...]
+    lookups: MappingOf[str, Lookup]
     places: tuple[Place, ...]
 
     @property
@@ -122,6 +127,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
         definitions=definitions,
         prefixes=prefixes,
         older_systems=head.older_systems,
+        lookups=lookups,
         places=found,
     )
 
