@@ -20,19 +20,6 @@ Json = Any
 # ---------------------------------------------------------------- codes and rules of clinical data
 
 
-def value_of_code(code: Json, table: Table) -> str | None:
-    """The inverse of ``code_of``."""
-    pairs = ((system, code) for system in table.systems)
-    return next((table.unique[pair] for pair in pairs if pair in table.unique), None)
-
-
-@named(value_of_code, tables=1)
-def code_of(value: str, table: Table) -> str | None:
-    """The FHIR code alone of a value, where an element is a bare code; None if the table has none."""
-    found = table.outside.get(value)
-    return found[1] if found else None
-
-
 def no_row(value: str | None, table: Table) -> str | None:
     """That a table does not have a value."""
     return None if value is None or value in table.labels else f"{value!r} has no row in {table.file}: it stays text"
@@ -40,8 +27,9 @@ def no_row(value: str | None, table: Table) -> str | None:
 
 @named(tables=1, doubt=no_row, doubt_code="unknown-value")
 def known_code(value: str, table: Table) -> str | None:
-    """The same for copies; a value that the table does not have is said."""
-    return code_of(value, table)  # type: ignore[no-any-return]
+    """The FHIR code alone of a value, for copies; a value that the table does not have is said."""
+    found = table.outside.get(value)
+    return found[1] if found else None
 
 
 @named(tables=1)
@@ -116,12 +104,6 @@ def certain_end(end: str | None, start: str | None) -> str | None:
 def died_undated(flag: str, date: str | None) -> bool | None:
     """Whether a person has died, where no date is said."""
     return True if flag == "Y" and date is None else None
-
-
-@named()
-def first_said(first: str | None, second: str | None) -> str | None:
-    """The first of two texts that is there."""
-    return second if first is None else first
 
 
 @named()

@@ -67,7 +67,17 @@ STAMPS = (
     "2020-01-03/2020-01-09", "2020-01/2021-02", "2020-01-01T10", "2019-12-31T10:00/2020-01-01T09:00", "/", "2020/",
 )  # fmt: skip
 IDS = ("01-701-1015", "1", "S 1", "ü/1", "a" * 70, "..", "$.x", "CDISC001")
-WORDS = ("Y", "N", "NOT DONE", "SCHEDULED", "ONGOING", "STUDY PARTICIPATION", "STUDY TREATMENT", "screening", "completed")
+WORDS = (
+    "Y",
+    "N",
+    "NOT DONE",
+    "SCHEDULED",
+    "ONGOING",
+    "STUDY PARTICIPATION",
+    "STUDY TREATMENT",
+    "screening",
+    "completed",
+)
 """What rules ask for."""
 
 
@@ -83,7 +93,9 @@ def _value(name: str, kind: str) -> st.SearchStrategy[Any]:
         return st.one_of(st.integers(-5, 400), st.sampled_from(EDGES))
     if kind == "number":
         finite = st.floats(allow_nan=False, allow_infinity=False)
-        return st.one_of(st.integers(0, 100), st.sampled_from((0, 0.5, 54)), st.sampled_from((*NUMBERS, *EDGES)), finite)
+        return st.one_of(
+            st.integers(0, 100), st.sampled_from((0, 0.5, 54)), st.sampled_from((*NUMBERS, *EDGES)), finite
+        )
     if kind == "boolean":
         return st.booleans()
     if name.endswith(("DTC", "_date")) or name in ("start", "end"):
@@ -124,7 +136,9 @@ def subject_trees(registry: str = "sdtm") -> st.SearchStrategy[Json]:
             if name in schema.left_out:
                 continue
             one = _object(field["fields"], full=full, needed=(key,) if name == root else ())
-            members[name] = st.lists(one, max_size=3).map(lambda rows, f=field: _numbered(rows, f)) if field.get("list") else one
+            members[name] = (
+                st.lists(one, max_size=3).map(lambda rows, f=field: _numbered(rows, f)) if field.get("list") else one
+            )
         must = {root: members.pop(root)}
         kinds[full] = st.fixed_dictionaries(must | members) if full else st.fixed_dictionaries(must, optional=members)
     return st.integers(0, 3).flatmap(lambda kind: kinds[kind == 3])

@@ -48,7 +48,9 @@ def check(registry: str, tree: Json) -> None:
 @given(subject_trees("sdtm"))
 @example({"dm": {"USUBJID": "1"}})
 @example({"dm": DM, "ex": [{"EXSEQ": 1}]})
-@example({"dm": DM, "ex": [{"EXSEQ": 1, "EXROUTE": "ORAL"}, {"EXSEQ": 2, "EXROUTE": "\x07"}, {"EXSEQ": 3, "EXLOC": "ARM"}]})
+@example(
+    {"dm": DM, "ex": [{"EXSEQ": 1, "EXROUTE": "ORAL"}, {"EXSEQ": 2, "EXROUTE": "\x07"}, {"EXSEQ": 3, "EXLOC": "ARM"}]}
+)
 @example({"dm": DM, "ec": [{"ECSEQ": 1, "ECOCCUR": "N"}, {"ECSEQ": 2, "ECDOSE": 0}], "ex": [{"EXSEQ": 1}]})
 @example({"dm": DM | {"RFICDTC": "2020-02-01T10:00", "RFPENDTC": "2020-01-31T09:00"}})
 @example({"dm": DM, "ds": [{"DSSEQ": 1, "DSCAT": category} for category in ("PROTOCOL MILESTONE", "OTHER EVENT", "X")]})

@@ -35,7 +35,11 @@ class TestEachCase:
     def test_expected_output_is_fhir(self, case: Path) -> None:
         """Every stored resource is valid in its release, and each reference leads to another file or to the study."""
         files = stored(case)
-        refs = {f"{found['resourceType']}/{found['id']}": found for name, found in files.items() if "/" in name and "issues" not in name}
+        refs = {
+            f"{found['resourceType']}/{found['id']}": found
+            for name, found in files.items()
+            if "/" in name and "issues" not in name
+        }
         study = source(case).data.get("study", {}).get("protocolSection", {})
         number = study.get("identificationModule", {}).get("nctId")
         for name, found in files.items():

@@ -131,7 +131,9 @@ def table(name: str, dataset: str) -> tuple[Json, ...]:
         return tuple(dict(zip([column["name"] for column in head["columns"]], row, strict=True)) for row in rows)
     if (file := folder / f"{dataset}.csv").exists():
         with file.open(encoding="utf-8", newline="") as lines:
-            return tuple({key: "" if value == "NA" else value for key, value in row.items()} for row in csv.DictReader(lines))
+            return tuple(
+                {key: "" if value == "NA" else value for key, value in row.items()} for row in csv.DictReader(lines)
+            )
     frame, _ = pyreadstat.read_xport(str(folder / f"{dataset}.xpt"), output_format="dict")
     return tuple(dict(zip(frame, values, strict=True)) for values in zip(*frame.values(), strict=True))
 

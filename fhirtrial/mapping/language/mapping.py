@@ -78,7 +78,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
         systems = load_identifier_systems(files, name)
         lookups[systems.name] = systems
     others = [load_tables(files, f"{other}/codes", f"{other}/") for other in files.registries() if other != registry]
-    tables: MappingOf[str, Lookup] = ChainMap(lookups, load_tables(files, f"{registry}/codes"), *others)  # type: ignore[arg-type, list-item]
+    tables: MappingOf[str, Lookup] = ChainMap(lookups, load_tables(files, f"{registry}/codes"), *others)  # type: ignore[arg-type]
     head = read_head(files, head_file, root, lookups)
     main, beside = head.main, head.beside
     documents = resource_documents(files, registry)
