@@ -19,7 +19,7 @@ from tests.validator.sample import RELEASES, SAMPLE, resources, sample
 from tests.validator.validator import Validator
 from tests.validator.warnings import Harmless, harmless, sift
 
-from .records import golden, shared
+from .records import golden, golden_subjects, shared
 
 REQUIRED = "FHIRTRIAL_REQUIRE_JAVA"
 """The environment variable that CI sets: what is lacking is an error then, instead of a reason to skip."""
@@ -76,7 +76,8 @@ def test_the_sample_is_large_enough() -> None:
 @pytest.mark.parametrize("release", RELEASES)
 def test_each_type_of_the_output_is_controlled(release: str) -> None:
     """Wrong and good resources stand for every type that records become, and there are many of them."""
-    found = {name.partition("/")[0] for name in resources((record for _, record in golden()), release)}
+    records = (record for _, record in (*golden(), *golden_subjects()))
+    found = {name.partition("/")[0] for name in resources(records, release)}
     assert found <= {resource["resourceType"] for resource in GOOD[release].values()}
     assert controls.count(release)["wrong"] > 100
 
