@@ -225,6 +225,13 @@ class ResourceFile:
     """The schema path of its ``$`` (``()``: the record itself); None for a shared file, which sees its facts only."""
 
 
+def with_own_id(further: Many, system: str) -> Many:
+    """The identifier that follows from a resource's identity, and after it those that its file writes."""
+    line = further.line
+    own = Object(line, "Identifier", {"system": Constant(line, system), "value": OwnId(line)}, None, None)
+    return Many(line, "Identifier", (own, *further.items))
+
+
 def is_constant(node: Node) -> bool:
     """Whether nothing below depends on a record."""
     if isinstance(node, Constant):

@@ -29,15 +29,15 @@ from fhirtrial.mapping.language.nodes import (
     Node,
     Object,
     Otherwise,
-    OwnId,
     Path,
     Reference,
     ResourceFile,
     Through,
     When,
     is_constant,
+    with_own_id,
 )
-from fhirtrial.mapping.language.scope import Scope
+from fhirtrial.mapping.language.scope import ANY, Scope
 from fhirtrial.mapping.language.values import ValueChecks, Where
 from fhirtrial.mapping.language.words import HEAD, IDENTITY, WORDS, word_of
 from fhirtrial.strict_yaml import scalar
@@ -103,7 +103,7 @@ class Parser(ValueChecks):
         if "id" in body.entries:
             raise self.error(top["body"], "id: made from `identity`, not written here")
         if identity.identifies and isinstance(further := body.entries.get("identifier"), Many):
-            body.entries["identifier"] = self.identifiers(identity.kind, further)
+            body.entries["identifier"] = with_own_id(further, f"{self.prefixes['our']}sid/{identity.kind}")
         return ResourceFile(
             name=name,
             line=self.line(document),
@@ -113,13 +113,6 @@ class Parser(ValueChecks):
             body=body,
             scope=None if shared else scope.at,
         )
-
-    def identifiers(self, kind: str, further: Many) -> Many:
-        """The identifier that follows from the identity, and after it those that the file writes."""
-        line = further.line
-        system = Constant(line, f"{self.prefixes['our']}sid/{kind}")
-        own = Object(line, "Identifier", {"system": system, "value": OwnId(line)}, None, None)
-        return Many(line, "Identifier", (own, *further.items))
 
     # ------------------------------------------------------------ nodes
 
@@ -331,10 +324,20 @@ class Parser(ValueChecks):
                     keys = scope.at + self.path(key, scope, "").keys
                     if isinstance(value, yaml.ScalarNode):
                         self.whens.setdefault(keys, []).append(scalar(value))
-            if word_of(node) == "each" and isinstance(entries["each"], yaml.ScalarNode):
-                scope = scope.each(self.path(entries["each"], scope, ""))
+            if word_of(node) == "each":
+                scope = self.scope_of_items(entries["each"], scope)
             for value in entries.values():
                 self.collect_whens(value, scope)
+
+    def scope_of_items(self, source: yaml.Node, scope: Scope) -> Scope:
+        """The scope of the items of an ``each``: of nothing that is known where a function makes them."""
+        if isinstance(source, yaml.MappingNode):
+            entries = {key.value: value for key, value in source.value}
+            listed = entries.get("also")
+            if "call" in entries or not isinstance(listed, yaml.ScalarNode):
+                return Scope(scope.at, (), ANY)
+            source = listed
+        return scope.each(self.path(source, scope, ""))
 
     def check_required(
         self, node: yaml.Node, type_name: str, entries: dict[str, Node], reference: Reference | None
