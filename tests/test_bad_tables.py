@@ -32,34 +32,44 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
         {"dm.csv": "", "ex.csv": EX},
         [
             "error: dm.csv: there is nothing in it [empty-source]",
-            "error: ex.csv:2: S-1: ex: USUBJID 'S-1' has no row in dm that can be used: 2 rows are not carried "
-            "[orphan-row]",
-            "error: ex.csv:4: S-2: ex: USUBJID 'S-2' has no row in dm that can be used: the row is not carried "
-            "[orphan-row]",
+            (
+                "error: ex.csv:2: S-1: ex: USUBJID 'S-1' has no row in dm that can be used: 2 rows are not carried "
+                "[orphan-row]"
+            ),
+            (
+                "error: ex.csv:4: S-2: ex: USUBJID 'S-2' has no row in dm that can be used: the row is not carried "
+                "[orphan-row]"
+            ),
         ],
         [],
     ),
     "orphan rows": (
         {"dm.csv": DM, "ex.csv": EX + "S,EX,S-9,1,A,54\nS,EX,S-9,2,A,54\n"},
         [
-            "error: ex.csv:5: S-9: ex: USUBJID 'S-9' has no row in dm that can be used: 2 rows are not carried "
-            "[orphan-row]"
+            (
+                "error: ex.csv:5: S-9: ex: USUBJID 'S-9' has no row in dm that can be used: 2 rows are not carried "
+                "[orphan-row]"
+            )
         ],
         [2, 1],
     ),
     "DM twice": (
         {"dm.csv": DM + "S,DM,S-1,70,M\n", "ex.csv": EX},
         [
-            "error: dm.csv:4: S-1: dm.USUBJID: USUBJID 'S-1' stands there twice, first at dm.csv:2; the row is not "
-            "carried [duplicate-row]"
+            (
+                "error: dm.csv:4: S-1: dm.USUBJID: USUBJID 'S-1' stands there twice, first at dm.csv:2; the row is not "
+                "carried [duplicate-row]"
+            )
         ],
         [2, 1],
     ),
     "the same number twice": (
         {"dm.csv": DM, "ex.csv": EX + "S,EX,S-1,2,A,99\n"},
         [
-            "error: ex.csv:5: S-1: ex.EXSEQ: EXSEQ 2 stands there twice, first at ex.csv:3; the row is not carried "
-            "[duplicate-row]"
+            (
+                "error: ex.csv:5: S-1: ex.EXSEQ: EXSEQ 2 stands there twice, first at ex.csv:3; the row is not carried "
+                "[duplicate-row]"
+            )
         ],
         [2, 1],
     ),
@@ -71,8 +81,10 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "a decimal comma": (
         {"dm.csv": DM, "ex.csv": EX.replace(",", ";") + "S;EX;S-2;2;B;5,4\n"},
         [
-            "error: ex.csv:5: S-2: ex.EXDOSE: '5,4' is no number; the row is not carried (is the comma a decimal "
-            "comma? Say so) [wrong-type]"
+            (
+                "error: ex.csv:5: S-2: ex.EXDOSE: '5,4' is no number; the row is not carried (is the comma a decimal "
+                "comma? Say so) [wrong-type]"
+            )
         ],
         [2, 1],
     ),
@@ -84,8 +96,10 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "a number of too many digits": (
         {"dm.csv": DM, "ex.csv": EX + "S,EX,S-2,2,B,0.12345678901234567890\n"},
         [
-            "warning: ex.csv: ex.EXDOSE: 0.12345678901234567890 has more digits than a number holds: it is "
-            "0.12345678901234568 [rounded]"
+            (
+                "warning: ex.csv: ex.EXDOSE: 0.12345678901234567890 has more digits than a number holds: it is "
+                "0.12345678901234568 [rounded]"
+            )
         ],
         [2, 2],
     ),
@@ -100,16 +114,20 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "a quote that never ends": (
         {"dm.csv": DM, "ex.csv": EX + 'S,EX,S-2,2,"B,1\n'},
         [
-            "error: ex.csv:5: ex: not CSV: unexpected end of data; the row is not carried (a quote in a cell is "
-            "written twice) [not-csv]"
+            (
+                "error: ex.csv:5: ex: not CSV: unexpected end of data; the row is not carried (a quote in a cell is "
+                "written twice) [not-csv]"
+            )
         ],
         [2, 1],
     ),
     "unknown columns": (
         {"dm.csv": DM, "ex.csv": EX.replace("EXTRT", "EXTREAT").replace("EXDOSE", "Dosis")},
         [
-            "warning: ex.csv: ex.EXTREAT: 'EXTREAT' is no column of ex, and is not carried (did you mean EXTRT?) "
-            "[unknown-column]",
+            (
+                "warning: ex.csv: ex.EXTREAT: 'EXTREAT' is no column of ex, and is not carried (did you mean EXTRT?) "
+                "[unknown-column]"
+            ),
             "warning: ex.csv: ex.Dosis: 'Dosis' is no column of ex, and is not carried [unknown-column]",
         ],
         [2, 1],
@@ -140,8 +158,10 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "another encoding": (
         {"dm.csv": DM, "ex.csv": (EX + "S,EX,S-2,2,B\u2019s,1\nS,EX,S-2,3,B\u2019s,1\n").encode("windows-1252")},
         [
-            "error: ex.csv:5: ex: byte 0x92 is not UTF-8; the row is not carried (save it as UTF-8, or say which "
-            "encoding it is) [not-utf-8]",
+            (
+                "error: ex.csv:5: ex: byte 0x92 is not UTF-8; the row is not carried (save it as UTF-8, or say which "
+                "encoding it is) [not-utf-8]"
+            ),
             "error: ex.csv: ex: 1 more row is not carried for the same reason [not-utf-8]",
         ],
         [2, 1],
@@ -149,8 +169,10 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "UTF-16 without its mark": (
         {"dm.csv": DM, "ex.csv": EX.encode("utf-16-le")},
         [
-            "error: ex.csv: the text is UTF-16 or UTF-32 without a byte order mark (save it as UTF-8, or say which "
-            "encoding it is) [not-utf-8]"
+            (
+                "error: ex.csv: the text is UTF-16 or UTF-32 without a byte order mark (save it as UTF-8, or say which "
+                "encoding it is) [not-utf-8]"
+            )
         ],
         [0, 0],
     ),
@@ -162,26 +184,34 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
             "S,EX,S-1,EXSEQ,7,X,1\nS,CM,S-1,CMSEQ,1,X,1\nS,EX,S-1,EXSEQ,1.0,X,1\n",
         },
         [
-            "error: suppex.csv:2: S-1: suppex: it qualifies a row of ex with EXSEQ 7, which there is not; the row is "
-            "not carried [orphan-row]",
-            "error: suppex.csv:3: S-1: suppex: RDOMAIN is 'CM', which is no dataset that is carried; the row is not "
-            "carried [orphan-row]",
+            (
+                "error: suppex.csv:2: S-1: suppex: it qualifies a row of ex with EXSEQ 7, which there is not; the row is "
+                "not carried [orphan-row]"
+            ),
+            (
+                "error: suppex.csv:3: S-1: suppex: RDOMAIN is 'CM', which is no dataset that is carried; the row is not "
+                "carried [orphan-row]"
+            ),
         ],
         [2, 1],
     ),
     "a row of another length": (
         {"dm.csv": DM, "ex.json": dataset(ROW, ROW[:5], [*ROW[:3], 2, "A", 1])},
         [
-            "error: ex.json, row 2: ex: the row has 5 values, where there are 6 columns; the row is not carried "
-            "[wrong-length]"
+            (
+                "error: ex.json, row 2: ex: the row has 5 values, where there are 6 columns; the row is not carried "
+                "[wrong-length]"
+            )
         ],
         [2, 0],
     ),
     "values that are none": (
         {"dm.csv": DM, "ex.json": dataset([*ROW[:5], [1]], [*ROW[:5], True], [*ROW[:4], {}, 1], ROW)},
         [
-            "error: ex.json, row 1: S-1: ex.EXDOSE: expected a number, found a list; the row is not carried "
-            "[wrong-type]",
+            (
+                "error: ex.json, row 1: S-1: ex.EXDOSE: expected a number, found a list; the row is not carried "
+                "[wrong-type]"
+            ),
             "error: ex.json, row 2: S-1: ex.EXDOSE: expected a number, found true; the row is not carried [wrong-type]",
             "error: ex.json, row 3: S-1: ex.EXTRT: expected text, found an object; the row is not carried [wrong-type]",
         ],
@@ -205,16 +235,20 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "JSON that breaks off": (
         {"dm.csv": DM, "ex.json": dataset(ROW, ROW)[:-20]},
         [
-            "error: ex.json:1: the JSON ends in the middle of a row (column 233) (the file is not complete) "
-            "[truncated]",
+            (
+                "error: ex.json:1: the JSON ends in the middle of a row (column 233) (the file is not complete) "
+                "[truncated]"
+            ),
         ],
         [1, 0],
     ),
     "a bad line of NDJSON": (
         {"dm.csv": DM, "ex.ndjson": "\n".join([json.dumps({**META, "records": 2}), '["S","EX",', json.dumps(ROW)])},
         [
-            "error: ex.ndjson:2: ex: the JSON ends in the middle of a value (line 2, column 11); the row is not "
-            "carried [truncated]"
+            (
+                "error: ex.ndjson:2: ex: the JSON ends in the middle of a value (line 2, column 11); the row is not "
+                "carried [truncated]"
+            )
         ],
         [1, 0],
     ),
@@ -227,8 +261,10 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
         {"dm.csv": DM.replace("S-1", "SYN-01-001").replace("S,", "SYN-01,"), "ex.xpt": b"xpt"},
         [
             "error: ex.xpt: the file ends in the middle of a row (is it complete?) [truncated]",
-            "error: ex.xpt, row 3: SYN-01-003: ex: USUBJID 'SYN-01-003' has no row in dm that can be used: the row is "
-            "not carried [orphan-row]",
+            (
+                "error: ex.xpt, row 3: SYN-01-003: ex: USUBJID 'SYN-01-003' has no row in dm that can be used: the row is "
+                "not carried [orphan-row]"
+            ),
         ],
         [2, 0],
     ),
@@ -240,12 +276,18 @@ BAD: dict[str, tuple[dict[str, str | bytes], list[str], list[int]]] = {
     "a byte in XPT that is no text": (
         {"dm.csv": DM.replace("S-1", "SYN-01-001").replace("S,", "SYN-01,"), "ex.xpt": b"byte"},
         [
-            "error: ex.xpt, row 2: ex: byte 0x92 is not UTF-8; the row is not carried (say which encoding it is: the "
-            "file does not) [not-utf-8]",
-            "error: ex.xpt, row 3: SYN-01-003: ex: USUBJID 'SYN-01-003' has no row in dm that can be used: the row is "
-            "not carried [orphan-row]",
-            "error: ex.xpt, row 4: SYN-01-004: ex: USUBJID 'SYN-01-004' has no row in dm that can be used: the row is "
-            "not carried [orphan-row]",
+            (
+                "error: ex.xpt, row 2: ex: byte 0x92 is not UTF-8; the row is not carried (say which encoding it is: the "
+                "file does not) [not-utf-8]"
+            ),
+            (
+                "error: ex.xpt, row 3: SYN-01-003: ex: USUBJID 'SYN-01-003' has no row in dm that can be used: the row is "
+                "not carried [orphan-row]"
+            ),
+            (
+                "error: ex.xpt, row 4: SYN-01-004: ex: USUBJID 'SYN-01-004' has no row in dm that can be used: the row is "
+                "not carried [orphan-row]"
+            ),
         ],
         [1, 0],
     ),
@@ -284,8 +326,10 @@ def test_a_dataset_that_is_there_twice_is_named_with_its_files(tmp_path: Path) -
 
     assert records == []
     assert issues == [
-        "error: .: the dataset ex is there 2 times: EX.json and ex.csv (one folder holds each dataset once) "
-        "[duplicate-dataset]"
+        (
+            "error: .: the dataset ex is there 2 times: EX.json and ex.csv (one folder holds each dataset once) "
+            "[duplicate-dataset]"
+        )
     ]
 
 
@@ -357,13 +401,21 @@ def test_a_roster_says_which_column_is_meant(tmp_path: Path) -> None:
     records, issues = read_all(write(tmp_path, files))
 
     assert issues == [
-        "warning: subjects.csv: subjects.birthdate: 'birthdate' is no column of subjects, and is not carried (did you "
-        "mean birth_date?) [unknown-column]",
-        "error: doses.csv:2: A: doses.given: 'perhaps' is neither yes nor no; the row is not carried (words: yes, y, "
-        "true, 1, given, no, n, false, 0, not given) [wrong-type]",
-        "error: doses.csv:5: B: doses: subject_id 'B' has no row in subject that can be used: the row is not carried "
-        "[orphan-row]",
-        "error: doses.csv:4: A: doses.dose_id: dose_id 2 stands there twice, first at doses.csv:3; the row is not "
-        "carried [duplicate-row]",
+        (
+            "warning: subjects.csv: subjects.birthdate: 'birthdate' is no column of subjects, and is not carried (did you "
+            "mean birth_date?) [unknown-column]"
+        ),
+        (
+            "error: doses.csv:2: A: doses.given: 'perhaps' is neither yes nor no; the row is not carried (words: yes, y, "
+            "true, 1, given, no, n, false, 0, not given) [wrong-type]"
+        ),
+        (
+            "error: doses.csv:5: B: doses: subject_id 'B' has no row in subjects that can be used: the row is not carried "
+            "[orphan-row]"
+        ),
+        (
+            "error: doses.csv:4: A: doses.dose_id: dose_id 2 stands there twice, first at doses.csv:3; the row is not "
+            "carried [duplicate-row]"
+        ),
     ]
     assert records[0].data == {"subject": {"subject_id": "A", "arm": "X"}, "doses": [{"dose_id": "2", "given": False}]}

@@ -193,8 +193,10 @@ def test_line_breaks_in_quotes_are_text(tmp_path: Path) -> None:
 
     assert records[0].data["subject"]["reason"] == 'one\ntwo, "three"'
     assert issues == [
-        "error: subjects.csv:4: subjects: the row has 1 cells, where there are 2 columns; the row is not carried "
-        "[ragged-row]"
+        (
+            "error: subjects.csv:4: subjects: the row has 1 cell, where there are 2 columns; the row is not carried "
+            "[ragged-row]"
+        )
     ]
 
 

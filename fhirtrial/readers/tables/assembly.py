@@ -127,7 +127,8 @@ class Assembly:
             spool.add(number, part, place, row)
         for key, (place, count) in orphans.items():
             kept = f"{count} rows are" if count > 1 else "the row is"
-            message = f"{layout.key} {key!r} has no row in {layout.root} that can be used: {kept} not carried"
+            root = layout.datasets[layout.root].file
+            message = f"{layout.key} {key!r} has no row in {root} that can be used: {kept} not carried"
             yield complaints.issue("error", "orphan-row", message, place, "", key)
 
     # ------------------------------------------------------------------------------------------ record by record

@@ -112,7 +112,8 @@ class CheckedRows:
                 if not any(values):
                     continue
                 if len(values) < width or any(values[width:]):
-                    message = f"the row has {len(values)} cells, where there are {width} columns"
+                    cells = "1 cell" if len(values) == 1 else f"{len(values)} cells"
+                    message = f"the row has {cells}, where there are {width} columns"
                     yield from self.complaints.refused(number, "ragged-row", message)
                     continue
             row: dict[str, Any] = {}
