@@ -115,7 +115,24 @@ def test_the_time_is_told_and_never_taken_from_a_clock() -> None:
 # --------------------------------------------------------------------------------------------------------- properties
 
 _TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12) | st.sampled_from(
-    ["NA", '"NA"', "=1+2", "a,b", "a;b", "a\nb", "a\r\nb", "\r", '"', " x ", ".", "sep=;", "2020-01", "\ufeff", "1,5", "\x1f"]
+    [
+        "NA",
+        '"NA"',
+        "=1+2",
+        "a,b",
+        "a;b",
+        "a\nb",
+        "a\r\nb",
+        "\r",
+        '"',
+        " x ",
+        ".",
+        "sep=;",
+        "2020-01",
+        "\ufeff",
+        "1,5",
+        "\x1f",
+    ]
 )
 _INTEGER = st.integers(-(2**53), 2**53)
 _NUMBER = _INTEGER | st.floats(allow_nan=False, allow_infinity=False).map(
