@@ -165,7 +165,7 @@ class Assembly:
         for name, dataset in layout.datasets.items():
             if found := by_name.get(name):
                 tree[name] = found if dataset.is_list else found[0]
-        yield Piece(origin=origin, raw=orjson.dumps(tree), tree=tree, registry=layout.registry)
+        yield Piece(origin=origin, raw=orjson.dumps(tree), registry=layout.registry)
 
     def _in_order(
         self, rows: list[tuple[int, dict[str, Any]]], dataset: Dataset, part: int, key: str

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from fhirtrial.schema import INTEGERS
+from fhirtrial.typed import INTEGERS
 
 Cell = Callable[[Any], Any]
 """What a value becomes; None if it is missing. Raises WrongCell."""
