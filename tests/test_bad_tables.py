@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fhirtrial import InputError, UsageError, read
 from tests.table_faults import BAD, ROW, dataset
-from tests.tables import DATA, DM, EX, read_all, write
+from tests.tables import DATA, DM, EX, FORMS, read_all, write
 
 
 @pytest.mark.parametrize("what", BAD)
@@ -148,3 +152,20 @@ def test_an_unknown_encoding_is_wrong_use(tmp_path: Path) -> None:
     """It is told before anything is opened."""
     with pytest.raises(UsageError, match="'klingon' is no encoding; one is windows-1252"):
         read(tmp_path, encoding="klingon")
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_whatever_befalls_a_file_it_is_told(data: st.DataObject) -> None:
+    """A file that is cut, or has other bytes in it, is read as far as it can be; nothing breaks."""
+    source = DATA / data.draw(st.sampled_from(FORMS))
+    file = data.draw(st.sampled_from(sorted(path.name for path in source.iterdir())))
+    raw = (source / file).read_bytes()
+    start, end = sorted((data.draw(st.integers(0, len(raw))), data.draw(st.integers(0, len(raw)))))
+    damaged = raw[:start] + data.draw(st.binary(max_size=90)) + raw[end if data.draw(st.booleans()) else start :]
+    with TemporaryDirectory() as name:
+        shutil.copytree(source, name, dirs_exist_ok=True)
+        (Path(name) / file).write_bytes(damaged)
+        _, issues = read_all(Path(name))
+
+    assert all(issue.endswith("]") for issue in issues)

@@ -289,6 +289,34 @@ def test_every_row_of_the_published_data_is_there(name: str) -> None:
     assert [issue for issue in issues if not issue.startswith("information")] == []
 
 
+DEFINE = """<?xml version="1.0"?>
+<ODM xmlns="http://www.cdisc.org/ns/odm/v1.3"><Study OID="S"><GlobalVariables><StudyName>Never</StudyName>
+</GlobalVariables><MetaDataVersion OID="M">
+<ItemGroupDef OID="IG.EX" Name="EX"><ItemRef ItemOID="IT.1"/></ItemGroupDef>
+<ItemDef OID="IT.1" Name="EXNURSE"><Description><TranslatedText>Mood of the Nurse</TranslatedText></Description>
+<CodeListRef CodeListOID="CL.1"/></ItemDef>
+<CodeList OID="CL.1" Name="Mood"><CodeListItem CodedValue="G"><Decode><TranslatedText>Good</TranslatedText></Decode>
+<Alias Name="C1" Context="nci:ExtCodeID"/></CodeListItem><EnumeratedItem CodedValue="B"/></CodeList>
+</MetaDataVersion></Study></ODM>"""
+
+
+def test_a_define_says_what_a_column_is(tmp_path: Path) -> None:
+    """Its labels stand in what is said about columns that are not carried; its code lists can be asked for."""
+    write(tmp_path, {"dm.csv": DM, "ex.csv": "USUBJID,EXSEQ,EXNURSE\nS-1,1,G\n", "define.xml": DEFINE})
+    terms = read_define(str(tmp_path / "define.xml")).code_lists["ex"]["EXNURSE"]
+
+    assert read_all(tmp_path)[1] == [
+        (
+            "warning: ex.csv: ex.EXNURSE: 'EXNURSE' (Mood of the Nurse) is no column of ex, and is not carried "
+            "[unknown-column]"
+        )
+    ]
+    assert {value: (term.decode, term.nci_code) for value, term in terms.items()} == {
+        "G": ("Good", "C1"),
+        "B": ("", ""),
+    }
+
+
 @needs_shared
 def test_a_define_says_labels_and_code_lists() -> None:
     """The labels of columns and the values that they may have, with NCI's codes."""
