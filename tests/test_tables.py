@@ -293,7 +293,7 @@ DEFINE = """<?xml version="1.0"?>
 <ODM xmlns="http://www.cdisc.org/ns/odm/v1.3"><Study OID="S"><GlobalVariables><StudyName>Never</StudyName>
 </GlobalVariables><MetaDataVersion OID="M">
 <ItemGroupDef OID="IG.EX" Name="EX"><ItemRef ItemOID="IT.1"/></ItemGroupDef>
-<ItemDef OID="IT.1" Name="EXNURSE"><Description><TranslatedText>Mood of the Nurse</TranslatedText></Description>
+<ItemDef OID="IT.1" Name="REMARK"><Description><TranslatedText>Mood of the Nurse</TranslatedText></Description>
 <CodeListRef CodeListOID="CL.1"/></ItemDef>
 <CodeList OID="CL.1" Name="Mood"><CodeListItem CodedValue="G"><Decode><TranslatedText>Good</TranslatedText></Decode>
 <Alias Name="C1" Context="nci:ExtCodeID"/></CodeListItem><EnumeratedItem CodedValue="B"/></CodeList>
@@ -302,12 +302,12 @@ DEFINE = """<?xml version="1.0"?>
 
 def test_a_define_says_what_a_column_is(tmp_path: Path) -> None:
     """Its labels stand in what is said about columns that are not carried; its code lists can be asked for."""
-    write(tmp_path, {"dm.csv": DM, "ex.csv": "USUBJID,EXSEQ,EXNURSE\nS-1,1,G\n", "define.xml": DEFINE})
-    terms = read_define(str(tmp_path / "define.xml")).code_lists["ex"]["EXNURSE"]
+    write(tmp_path, {"dm.csv": DM, "ex.csv": "USUBJID,EXSEQ,REMARK\nS-1,1,G\n", "define.xml": DEFINE})
+    terms = read_define(str(tmp_path / "define.xml")).code_lists["ex"]["REMARK"]
 
     assert read_all(tmp_path)[1] == [
         (
-            "warning: ex.csv: ex.EXNURSE: 'EXNURSE' (Mood of the Nurse) is no column of ex, and is not carried "
+            "warning: ex.csv: ex.REMARK: 'REMARK' (Mood of the Nurse) is no column of ex, and is not carried "
             "[unknown-column]"
         )
     ]
