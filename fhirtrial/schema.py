@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-import orjson
 import yaml
 
 from fhirtrial.errors import MappingError
@@ -97,10 +96,7 @@ class Schema:
     def load(cls, files: MappingFiles, registry: str = "ctgov") -> Schema:
         """The schema of a registry. Raises MappingError if a file is missing or says something it must not."""
         file = f"{registry}/schema.json"
-        try:
-            tree = orjson.loads(files.read_bytes(file))
-        except orjson.JSONDecodeError as error:
-            raise MappingError(f"not JSON: {error.msg}", file=file, line=error.lineno) from error
+        tree = files.read_json(file)
         for key in ("source", "enums", "id", "fields"):
             if not isinstance(tree, dict) or key not in tree:
                 raise MappingError(f"{key!r} is missing", file=file)
