@@ -22,8 +22,9 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.search_parameters import search_parameters
 from fhirtrial.publish.target import load_target
+from fhirtrial.release_names import RELEASES
 from fhirtrial.releases.conversion import released
-from fhirtrial.releases.release import RELEASES, Release
+from fhirtrial.releases.release import Release
 
 from .golden_update import cases, source
 
@@ -109,9 +110,7 @@ class TestEveryParameter:
     def test_extensions_are_defined(self, release: str, code: str) -> None:
         """Each extension that its expression names is defined: by us, or by HL7."""
         parameter = FOUND[release][code]
-        ours = {
-            one["url"] for one in structure_definitions(MAPPINGS, FILES, version="1", target=TARGETS[release])
-        }
+        ours = {one["url"] for one in structure_definitions(MAPPINGS, FILES, version="1", target=TARGETS[release])}
         theirs = orjson.loads(FILES.read_bytes("fhir/cross-version.json"))
         for expression in expressions(parameter):
             for url in re.findall(r"extension\.where\(url='([^']*:[^']*)'", expression):
