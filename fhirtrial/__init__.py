@@ -145,28 +145,30 @@ def __dir__() -> list[str]:
 
 
 @cache
-def _default() -> Mapper:
+def _default(registry: str = "ctgov") -> Mapper:
     from fhirtrial.mapping.mapper import Mapper
 
-    return Mapper()
+    return Mapper(registry=registry)
 
 
 def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
     """
     The FHIR resources of a record in a release, by the mapping that comes with the library: see `Mapper.convert`.
 
+    Which mapping that is follows from the record's registry.
+
     Raises InputError if the record cannot be mapped because `read` has not checked it.
     """
     from fhirtrial.releases.conversion import released
 
-    mapper, release = _default(), _release(to)
-    finishing = None if verify else _finishing(to)
+    mapper, release = _default(record.registry), _release(to)
+    finishing = None if verify else _finishing(to, record.registry)
     return released(mapper.convert(record, verify=verify, finishing=finishing), release, verify=verify)
 
 
 @cache
-def _finishing(name: str) -> Prepared | None:
-    return _release(name).finishing(_default().vocabulary)
+def _finishing(name: str, registry: str) -> Prepared | None:
+    return _release(name).finishing(_default(registry).vocabulary)
 
 
 @cache
@@ -181,16 +183,18 @@ def restore(
     *,
     source_release: ReleaseName | None = None,
     verify: bool = False,
+    registry: str = "ctgov",
 ) -> Record:
     """
     The record that resources stand for: one study and all that it refers to, in any order. See `Mapper.restore`.
 
-    ``source_release`` says which release they are in; it is found by what stands in them if not given.
+    ``source_release`` says which release they are in; it is found by what stands in them if not given. ``registry`` is
+    whose record is wanted: ``sdtm`` or ``roster`` make one subject of them.
 
     Raises RestoreError if there is no study, more than one, or something that is not FHIR-shaped.
     """
-    index, issues = _as_r5(resources, source_release)
-    record = _default().restore(index, verify=verify)
+    index, issues = _as_r5(resources, source_release, _main(registry))
+    record = _default(registry).restore(index, verify=verify)
     return replace(record, issues=(*(replace(issue, record=record.id) for issue in issues), *record.issues))
 
 
@@ -199,6 +203,7 @@ def restore_all(
     *,
     source_release: ReleaseName | None = None,
     verify: bool = False,
+    registry: str = "ctgov",
 ) -> Iterator[Record]:
     """
     The records of all studies among the resources, in their order; see `restore`.
@@ -206,19 +211,25 @@ def restore_all(
     What is noticed while R5 is made of the resources stands in the issues of the record whose study it names, else of
     the first. Raises RestoreError as `restore` does.
     """
-    index, issues = _as_r5(resources, source_release)
-    studies = index.of_type.get("ResearchStudy", ())
+    index, issues = _as_r5(resources, source_release, _main(registry))
+    studies = index.of_type.get(_main(registry), ())
     mine: dict[int, list[Issue]] = {}
     for issue in issues:
         named = (place for place, study in enumerate(studies) if study.get("id") and str(study["id"]) in issue.path)
         mine.setdefault(next(named, 0), []).append(issue)
-    for place, record in enumerate(_default().restore_all(index, verify=verify)):
+    for place, record in enumerate(_default(registry).restore_all(index, verify=verify)):
         found = (replace(issue, record=record.id) for issue in mine.get(place, ()))
         yield replace(record, issues=(*found, *record.issues))
 
 
+def _main(registry: str) -> str:
+    """The type of resource that a registry's record is restored from."""
+    mapping = _default(registry).mapping
+    return mapping.files[mapping.main].resource
+
+
 def _as_r5(
-    resources: Iterable[Resource] | Resource | Resources, source_release: ReleaseName | None
+    resources: Iterable[Resource] | Resource | Resources, source_release: ReleaseName | None, main: str
 ) -> tuple[Resources, list[Issue]]:
     from fhirtrial.errors import InputError, RestoreError
     from fhirtrial.mapping.mapper import as_index
@@ -226,7 +237,7 @@ def _as_r5(
     from fhirtrial.releases.view import as_r5
 
     index = as_index(resources)
-    studies = index.of_type.get("ResearchStudy", ())
+    studies = index.of_type.get(main, ())
     found = source_release or release_of_all(studies) or release_of_all(chain.from_iterable(index.of_type.values()))
     try:
         return as_r5(index, _release(found or "R5"))

@@ -24,7 +24,6 @@ from fhirtrial.strict_yaml import compose, line_of, scalar
 FILE = "codesystems.yaml"
 PUBLISHER = "fhirtrial"
 """Who publishes what is ours."""
-FOLDERS = ("ctgov/codes",)
 
 
 def code_systems(files: MappingFiles) -> list[dict[str, Any]]:
@@ -75,7 +74,7 @@ def concept_maps(files: MappingFiles) -> list[dict[str, Any]]:
 
 
 def _tables(files: MappingFiles) -> list[Table]:
-    return [table for folder in FOLDERS for table in load_tables(files, folder).values()]
+    return [table for name in files.registries() for table in load_tables(files, f"{name}/codes").values()]
 
 
 def _of_tables(files: MappingFiles) -> list[dict[str, Any]]:

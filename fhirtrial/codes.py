@@ -28,6 +28,12 @@ class Coding:
     display: str = ""
 
 
+def coding_of(coding: Coding) -> dict[str, str]:
+    """A table's coding as FHIR JSON."""
+    display = {"display": coding.display} if coding.display else {}
+    return {"system": coding.system, "code": coding.code, **display}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
     """
@@ -67,9 +73,11 @@ class Table:
 class Tables(Mapping[str, Table]):
     """The tables of a folder by name, each read when it is first asked for; made by `load_tables`."""
 
-    def __init__(self, files: MappingFiles, folder: str) -> None:
+    def __init__(self, files: MappingFiles, folder: str, prefix: str = "") -> None:
         self._files = files
-        self._names = {name.rsplit("/", 1)[-1].removesuffix(".json"): name for name in files.names(folder, ".json")}
+        self._names = {
+            prefix + name.rsplit("/", 1)[-1].removesuffix(".json"): name for name in files.names(folder, ".json")
+        }
         self._tables: dict[str, Table] = {}
 
     def __getitem__(self, name: str) -> Table:
@@ -88,9 +96,9 @@ class Tables(Mapping[str, Table]):
         return len(self._names)
 
 
-def load_tables(files: MappingFiles, folder: str = "ctgov/codes") -> Tables:
+def load_tables(files: MappingFiles, folder: str = "ctgov/codes", prefix: str = "") -> Tables:
     """
-    The code tables of a registry by name; a user's own file replaces the one of the same name.
+    The code tables of a registry by name, ``prefix`` before it; a user's own file replaces the one of the same name.
 
     A table is read when it is first asked for. Asking raises KeyError for a name without a file, and MappingError for
     a file that is no honest table (see `parse_table`).
@@ -101,7 +109,7 @@ def load_tables(files: MappingFiles, folder: str = "ctgov/codes") -> Tables:
     >>> tables["phase-combination"].unique["http://hl7.org/fhir/research-study-phase", "phase-1-phase-2"]
     'PHASE1+PHASE2'
     """
-    return Tables(files, folder)
+    return Tables(files, folder, prefix)
 
 
 def parse_table(source: bytes, *, file: str) -> Table:

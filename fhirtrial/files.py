@@ -55,6 +55,21 @@ class MappingFiles:
             raise MappingError(f"no such mapping file in {', '.join(map(str, self.folders))}", file=name)
         return file.read_bytes()
 
+    def registries(self) -> list[str]:
+        """
+        The names of all folders that hold a registry's mapping, that of ClinicalTrials.gov first, the others sorted.
+
+        >>> MappingFiles().registries()[:2]
+        ['ctgov', 'roster']
+        """
+        found = {
+            folder.name
+            for root in self.folders
+            for folder in root.iterdir()
+            if folder.is_dir() and folder.joinpath("mapping.yaml").is_file()
+        }
+        return sorted(found, key=lambda name: (name != "ctgov", name))
+
     def read_json(self, name: str) -> Any:
         """What the JSON file of that name says. Raises MappingError if there is none, or if it is not JSON."""
         try:

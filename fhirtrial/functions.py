@@ -11,63 +11,27 @@ nobody may change what a function returned.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
-from fhirtrial.codes import Coding, Table
+from fhirtrial import subject_functions  # noqa: F401  # adds its functions to the list
+from fhirtrial.codes import Coding, Table, coding_of
+from fhirtrial.function import FUNCTIONS, Function, named
 from fhirtrial.identifier_systems import IdentifierSystems
 from fhirtrial.quantities import TEXT, age_ranges, ages_contradict, ages_of_ranges, quantity, quantity_text
+
+__all__ = ["FUNCTIONS", "Function"]
 
 Json = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """
-    A named function, its inverse if it has one, and how many tables (``by``) both take after the values.
-
-    ``members`` are those of the objects that it makes, where they are known; none: any that the type has. ``doubt``
-    gives, of the same values, one sentence if they contradict each other, else None; ``doubt_back`` the same
-    of what the inverse takes.
-    """
-
-    name: str
-    forth: Callable[..., Json]
-    back: Callable[..., Json] | None
-    tables: int
-    doubt: Callable[..., str | None] | None
-    doubt_back: Callable[..., str | None] | None
-    members: tuple[str, ...] = ()
-
-
-FUNCTIONS: dict[str, Function] = {}
-
-
-def _named(
-    back: Callable[..., Json] | None = None,
-    *,
-    tables: int = 0,
-    doubt: Callable[..., str | None] | None = None,
-    doubt_back: Callable[..., str | None] | None = None,
-    members: tuple[str, ...] = (),
-) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
-    def add(forth: Callable[..., Json]) -> Callable[..., Json]:
-        FUNCTIONS[forth.__name__] = Function(forth.__name__, forth, back, tables, doubt, doubt_back, members)
-        return forth
-
-    return add
-
-
 # ---------------------------------------------------------------- numbers with units
 
-_named(quantity_text, members=("value", "unit", "system", "code"))(quantity)
-_named(ages_of_ranges, doubt=ages_contradict, members=("low", "high", "value", "unit", "system", "code"))(age_ranges)
+named(quantity_text, members=("value", "unit", "system", "code"))(quantity)
+named(ages_of_ranges, doubt=ages_contradict, members=("low", "high", "value", "unit", "system", "code"))(age_ranges)
 
 
 def text_of_integer64(value: Json) -> int | None:
@@ -83,7 +47,7 @@ def text_of_integer64(value: Json) -> int | None:
         return None
 
 
-@_named(text_of_integer64)
+@named(text_of_integer64)
 def integer64(number: int) -> str | None:
     """
     A whole number as R5 writes it in JSON: text. https://hl7.org/fhir/R5/json.html#primitive
@@ -105,7 +69,7 @@ def actual_type(actual: Json) -> str | None:
 _ACTUAL = {"ACTUAL": True, "ESTIMATED": False}
 
 
-@_named(actual_type)
+@named(actual_type)
 def is_actual(date_type: str) -> bool | None:
     """
     Whether a date is what happened (True) or what is expected (False).
@@ -128,7 +92,7 @@ def pubmed_number(url: Json) -> str | None:
     return unquote(url[len(PUBMED) :].removesuffix("/")) or None
 
 
-@_named(pubmed_number)
+@named(pubmed_number)
 def pubmed_url(number: str) -> str | None:
     """
     The address of an article by its PubMed number.
@@ -145,7 +109,7 @@ def document_name(url: Json) -> str | None:
     return unquote(url.rsplit("/", 1)[-1]) or None if isinstance(url, str) else None
 
 
-@_named(document_name)
+@named(document_name)
 def document_url(name: str, nct_id: str) -> str | None:
     """
     Where the registry serves a study's document.
@@ -156,19 +120,19 @@ def document_url(name: str, nct_id: str) -> str | None:
     return f"https://cdn.clinicaltrials.gov/large-docs/{nct_id[-2:]}/{nct_id}/{quote(name, safe='')}" if name else None
 
 
-@_named()
+@named()
 def study_url(nct_id: str) -> str:
     """The page of a study at the registry."""
     return f"https://clinicaltrials.gov/study/{nct_id}"
 
 
-@_named()
+@named()
 def study_reference(nct_id: str) -> str:
     """The literal reference to the study made from this record."""
     return f"ResearchStudy/{nct_id}"
 
 
-@_named()
+@named()
 def content_type(name: str) -> str | None:
     """
     The media type of a document, where its name says it.
@@ -184,7 +148,7 @@ def content_type(name: str) -> str | None:
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|$)", re.ASCII)
 
 
-@_named()
+@named()
 @lru_cache(maxsize=8192)
 def day(text: str) -> str | None:
     """
@@ -200,7 +164,7 @@ def day(text: str) -> str | None:
         return None  # no such day
 
 
-@_named()
+@named()
 @lru_cache(maxsize=8192)
 def midnight(text: str) -> str | None:
     """
@@ -218,12 +182,6 @@ def midnight(text: str) -> str | None:
 
 # https://hl7.org/fhir/R5/datatypes.html#code
 _CODE = re.compile(r"[^\s\x00-\x1f]+( [^\s\x00-\x1f]+)*")
-
-
-def coding_of(coding: Coding) -> Json:
-    """A table's coding as FHIR JSON."""
-    display = {"display": coding.display} if coding.display else {}
-    return {"system": coding.system, "code": coding.code, **display}
 
 
 def phases_of_codings(codings: Json, combinations: Table, phases: Table) -> list[str] | None:
@@ -252,7 +210,7 @@ def phases_disagree(codings: Json, combinations: Table, phases: Table) -> str | 
     return f"the FHIR code {theirs[1]!r} was edited and wins over the registry's own {own}"
 
 
-@_named(phases_of_codings, tables=2, doubt_back=phases_disagree)
+@named(phases_of_codings, tables=2, doubt_back=phases_disagree)
 def phase_codings(codes: list[str], combinations: Table, phases: Table) -> list[Json] | None:
     """
     The FHIR code of the combination (``PHASE1`` and ``PHASE2``: Phase 1/Phase 2), then each of the registry's codes.
@@ -275,19 +233,7 @@ def _phase_codings(codes: tuple[str, ...], combinations: Table, phases: Table) -
 # ---------------------------------------------------------------- copies made of several values
 
 
-@_named()
-@lru_cache(maxsize=8192)
-def link_id(label: str) -> str:
-    """
-    A name for an arm that FHIR takes as an id and that stays when the arms are reordered.
-
-    >>> link_id("Arm A")
-    'arm-d5b88ca890f3'
-    """
-    return "arm-" + hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-@_named(tables=1)
+@named(tables=1)
 def countries(sites: list[Json], table: Table) -> list[Json] | None:
     """The distinct countries of the sites, in order, each with its ISO 3166 code if it has one."""
     names = dict.fromkeys([site.get("country") for site in sites])
@@ -304,7 +250,7 @@ def _country(name: str, table: Table) -> Json:
     return {"coding": codes, "text": name} if codes else {"text": name}
 
 
-@_named()
+@named()
 def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] | None) -> list[Json] | None:
     """
     Each arm's label and the interventions it names, then those that no arm names.
@@ -344,7 +290,7 @@ def arms_with_interventions(arms: list[Json] | None, interventions: list[Json] |
     return joined or None
 
 
-@_named(tables=1)
+@named(tables=1)
 def identifier_system(
     value: str | None, kind: str | None, domain: str | None, systems: IdentifierSystems
 ) -> str | None:

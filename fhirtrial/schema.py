@@ -89,6 +89,7 @@ class Schema:
         )
         self.fields = frozenset(tree["fields"])
         self.tree: dict[str, Any] = tree["fields"]
+        self.tables: dict[str, Any] | None = tree.get("tables")
         self.typed = Typed(self._root, self.enums)
 
     @classmethod
@@ -100,11 +101,22 @@ class Schema:
             if not isinstance(tree, dict) or key not in tree:
                 raise MappingError(f"{key!r} is missing", file=file)
         name = f"{registry}/left-out.yaml"
-        return cls(registry, tree, _read_left_out(files.read_bytes(name), name, tree["fields"]), file=file)
+        # A registry whose mapping leaves nothing out has no such file.
+        left_out = _read_left_out(files.read_bytes(name), name, tree["fields"]) if files.find(name) else {}
+        return cls(registry, tree, left_out, file=file)
 
     def leaves(self) -> list[Leaf]:
         """Every value that a record may hold, in the registry's order."""
         return list(self._leaves(self._root, ""))
+
+    def labels(self) -> Iterator[tuple[str, str]]:
+        """What the registry calls its fields, where the schema says so: the name of each field, and its label."""
+        waiting = [self.tree]
+        while waiting:
+            for name, field in waiting.pop().items():
+                if "label" in field:
+                    yield name, field["label"]
+                waiting.append(field.get("fields", {}))
 
     def wanted(self, data: dict[str, Any]) -> dict[str, Any]:
         """The tree without the parts that the mapping leaves out, and without what is empty then."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fhirtrial.conversion import Conversion
 from fhirtrial.issue import Issue
+from fhirtrial.mapping.engine import value_at
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.readers import read
 from fhirtrial.record import Record
@@ -22,6 +24,7 @@ from fhirtrial.releases.release import Release
 from fhirtrial.releases.view import to_release
 
 FOLDER = Path(__file__).parent / "golden"
+SUBJECTS = Path(__file__).parent / "golden_subjects"
 RELEASES = Path(__file__).parent / "data" / "releases"
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -31,9 +34,25 @@ def cases() -> list[Path]:
     return sorted(path for path in FOLDER.iterdir() if path.is_dir())
 
 
+def subject_cases() -> list[Path]:
+    """The folders of the cases about subjects."""
+    return sorted(path for path in SUBJECTS.iterdir() if path.is_dir())
+
+
+@cache
+def mapper_of(registry: str) -> Mapper:
+    """The mapper of a registry."""
+    return Mapper(registry=registry)
+
+
 def source(case: Path) -> Record:
     """The record of a case: its input.json, or the page text in ``examples/`` that it is named after."""
     file = case / "input.json"
+    if case.parent == SUBJECTS:
+        given = json.loads(file.read_bytes())
+        schema = mapper_of(given["registry"]).mapping.schema
+        data, issues = schema.check(given["data"])
+        return Record(registry=schema.registry, id=str(value_at(data, schema.id.path)), data=data, issues=issues)
     return next(read(file if file.exists() else EXAMPLES / f"{case.name}.page.txt"))
 
 
@@ -82,11 +101,14 @@ def pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
 
 
-def update(case: Path, mapper: Mapper) -> None:
+def update(case: Path) -> None:
     """Writes the files of one case, and removes those that are no longer made."""
-    conversion = mapper.convert(source(case))
+    record = source(case)
+    conversion = mapper_of(record.registry).convert(record)
     wanted = {case / name: pretty(value) for name, value in files_of(conversion)}
     (case / "expected").mkdir(exist_ok=True)
+    if case.parent == SUBJECTS:
+        (case / "expected-R4").mkdir(exist_ok=True)
     if (case / "expected-R4").is_dir():
         wanted |= {case / name: pretty(value) for name, value in files_of_release(conversion)}
     for file in case.glob("expected*/*"):
@@ -98,10 +120,9 @@ def update(case: Path, mapper: Mapper) -> None:
 
 def main(names: list[str]) -> None:
     """Updates the named cases, or all."""
-    mapper = Mapper()
-    for case in cases():
+    for case in (*cases(), *subject_cases()):
         if not names or case.name in names:
-            update(case, mapper)
+            update(case)
             print(case.name)
     if not names:
         for name, value in release_files():

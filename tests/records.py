@@ -21,7 +21,7 @@ from fhirtrial.readers import read
 from fhirtrial.record import Record
 from fhirtrial.schema import Schema
 
-from .golden_update import cases, source
+from .golden_update import cases, source, subject_cases
 
 Json = dict[str, Any]
 
@@ -167,6 +167,12 @@ def record_of(tree: Json) -> Record:
 def golden() -> Iterator[tuple[str, Record]]:
     """The records of the golden cases by name."""
     for case in cases():
+        yield case.name, source(case)
+
+
+def golden_subjects() -> Iterator[tuple[str, Record]]:
+    """The records of the golden cases about subjects by name."""
+    for case in subject_cases():
         yield case.name, source(case)
 
 

@@ -21,6 +21,8 @@ from fhirtrial.strict_yaml import compose, plain
 FILES = MappingFiles()
 PREFIXES = load_prefixes(FILES)
 SYSTEMS = {system["url"]: system for system in code_systems(FILES)}
+TABLES = [table for name in FILES.registries() for table in load_tables(FILES, f"{name}/codes").values()]
+OF_TABLES = {table.own for table in TABLES}
 OWN = """
 colour:
   title: Colour
@@ -53,7 +55,7 @@ def used_in_mappings() -> set[tuple[str, str]]:
     """All constant codings of our code systems that mapping files write."""
     base = f"{PREFIXES['our']}CodeSystem/"
     used = set()
-    for name in FILES.names("ctgov"):
+    for name in (name for registry in FILES.registries() for name in FILES.names(registry)):
         used |= set(used_codings(plain(compose(FILES.read_bytes(name), name))))
     return {(system, code) for system, code in used if system.startswith(base)}
 
@@ -92,7 +94,7 @@ def test_every_defined_code_is_used() -> None:
     defined = {
         (url, concept["code"])
         for url, system in SYSTEMS.items()
-        if not url.startswith(PREFIXES["ct"])
+        if url not in OF_TABLES
         for concept in system["concept"]
     }
 
@@ -102,7 +104,7 @@ def test_every_defined_code_is_used() -> None:
 def test_definitions_in_plain_words() -> None:
     """Every code that is our own is defined in one sentence."""
     for url, system in SYSTEMS.items():
-        if not url.startswith(PREFIXES["ct"]):
+        if url not in OF_TABLES:
             assert system["title"] and system["description"].endswith(".")
             for concept in system["concept"]:
                 assert re.fullmatch(r"[A-Z][^\n]*\.", concept["definition"]), concept["code"]
@@ -110,7 +112,7 @@ def test_definitions_in_plain_words() -> None:
 
 def test_one_for_each_table() -> None:
     """Each enumeration of the registry has a code system with the codes and labels of its table."""
-    for table in load_tables(FILES).values():
+    for table in TABLES:
         concepts = {concept["code"]: concept["display"] for concept in SYSTEMS[table.own]["concept"]}
         assert concepts == table.labels
 
@@ -133,7 +135,7 @@ def test_concept_maps() -> None:
     """The concept maps are the files of the tables, valid and in order."""
     maps = concept_maps(FILES)
 
-    names = list(FILES.names("ctgov/codes", ".json"))
+    names = [name for registry in FILES.registries() for name in FILES.names(f"{registry}/codes", ".json")]
     assert [json.loads(FILES.read_bytes(name)) for name in names] == maps
     for resource in maps:
         ConceptMap.model_validate(resource)

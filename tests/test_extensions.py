@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
+from fhirtrial.mapping.language.mapping import load_mappings
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.target import load_target
@@ -26,13 +27,15 @@ from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import Release
 from fhirtrial.releases.table import load_table
 
-from .records import SHARED, golden, record_of, shared, trees
+from .golden_update import mapper_of
+from .records import SHARED, golden, golden_subjects, record_of, shared, trees
 
 Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = MappingFiles()
 MAPPER = Mapper()
+MAPPINGS = load_mappings(FILES)
 BASE = MAPPER.mapping.base
 VERSIONS = {"R4": "4.0.1", "R4B": "4.3.0", "R5": "5.0.0"}
 MODELS = {"R4": StructureDefinition4, "R4B": StructureDefinition4, "R5": StructureDefinition}
@@ -41,7 +44,7 @@ R5 = TARGETS["R5"]
 DEFINED: dict[str, dict[str, Json]] = {
     name: {
         definition["url"]: definition
-        for definition in structure_definitions(MAPPER.mapping, FILES, version="1.2.3", target=target)
+        for definition in structure_definitions(MAPPINGS, FILES, version="1.2.3", target=target)
     }
     for name, target in TARGETS.items()
 }
@@ -189,13 +192,14 @@ def test_golden_output_obeys_the_definitions(release: ReleaseName) -> None:
         "designModule": {"enrollmentInfo": {"type": "ACTUAL"}},
         "identificationModule": {"nctId": "NCT00000102"},
     }
-    for name, record in [*golden(), ("a type without a count", record_of({"protocolSection": lone_type}))]:
-        for resource in released(MAPPER.convert(record), step).resources:
+    cases = [*golden(), *golden_subjects(), ("a type without a count", record_of({"protocolSection": lone_type}))]
+    for name, record in cases:
+        for resource in released(mapper_of(record.registry).convert(record), step).resources:
             assert list(faults(resource, DEFINED[release])) == [], name
             seen |= used(resource)
 
-    # Only the data of subjects, and resources that others made, have these.
-    names = ("comparison-group", "release-difference", "earlier-difference")
+    # Only resources that others made have these.
+    names = ("release-difference", "earlier-difference")
     elsewhere = DEFINED[release].keys() & {f"{BASE}StructureDefinition/{name}" for name in names}
     assert seen == DEFINED[release].keys() - elsewhere
 
@@ -413,7 +417,7 @@ def test_parts_of_parts_are_slices_in_slices() -> None:
 
 def test_the_same_every_time() -> None:
     """Loaded again, the same files give the same bytes."""
-    again = structure_definitions(Mapper().mapping, MappingFiles(), version="1.2.3", target=R5)
+    again = structure_definitions(load_mappings(MappingFiles()), MappingFiles(), version="1.2.3", target=R5)
 
     assert orjson.dumps(again) == orjson.dumps(list(DEFINITIONS.values()))
     assert [found["url"] for found in again] == sorted(DEFINITIONS)
@@ -423,7 +427,7 @@ def test_the_same_every_time() -> None:
 def test_verbatim_may_stand_anywhere() -> None:
     """What carries a value that FHIR cannot hold may stand on any element."""
     assert named("verbatim")["context"] == [{"type": "element", "expression": "Element"}]
-    assert uses(MAPPER.mapping)["verbatim"].type == "base64Binary"
+    assert uses(MAPPINGS)["verbatim"].type == "base64Binary"
 
 
 # ------------------------------------------------------------------------------------------------ wrong descriptions
@@ -459,7 +463,7 @@ def test_descriptions_fit_the_use(tmp_path: Path, old: str, new: str, message: s
     (tmp_path / "extensions.yaml").write_text(text.replace(old, new), "utf-8")
 
     with pytest.raises(MappingError) as error:
-        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1", target=R5)
+        structure_definitions(MAPPINGS, MappingFiles(tmp_path), version="1", target=R5)
 
     assert error.value.line
     assert str(error.value).replace(f":{error.value.line}:", ":LINE:") == message
@@ -492,7 +496,7 @@ def test_descriptions_of_the_release_step(tmp_path: Path, old: str, new: str, me
     (tmp_path / "releases" / "extensions.yaml").write_text(text.replace(old, new), "utf-8")
 
     with pytest.raises(MappingError) as error:
-        structure_definitions(MAPPER.mapping, MappingFiles(tmp_path), version="1", target=TARGETS["R4"])
+        structure_definitions(MAPPINGS, MappingFiles(tmp_path), version="1", target=TARGETS["R4"])
 
     assert error.value.line
     assert str(error.value) == f"releases/extensions.yaml:{error.value.line}: {message}"
@@ -508,7 +512,8 @@ def test_an_extension_needs_a_type_of_the_release(tmp_path: Path) -> None:
     )
     assert changed != text
     (tmp_path / "ctgov" / "intervention.yaml").write_text(changed, "utf-8")
-    mapping, files = Mapper(mappings=tmp_path).mapping, MappingFiles(tmp_path)
+    files = MappingFiles(tmp_path)
+    mapping = load_mappings(files)
 
     with pytest.raises(MappingError) as error:
         structure_definitions(mapping, files, version="1", target=TARGETS["R4"])
@@ -527,7 +532,7 @@ def test_one_extension_has_one_type(tmp_path: Path) -> None:
     (tmp_path / "ctgov" / "eligibility.yaml").write_text(changed, "utf-8")
 
     with pytest.raises(MappingError) as error:
-        uses(Mapper(mappings=tmp_path).mapping)
+        uses(load_mappings(MappingFiles(tmp_path)))
 
     assert "masking-description has " in str(error.value)
     assert all(found in str(error.value) for found in ("markdown", "boolean", "eligibility.yaml:", "study.yaml:"))
@@ -541,7 +546,7 @@ def test_an_extension_of_two_elements_may_stand_on_both(tmp_path: Path) -> None:
     assert changed != text
     (tmp_path / "ctgov" / "study.yaml").write_text(changed, "utf-8")
 
-    found = uses(Mapper(mappings=tmp_path).mapping)["time-frame"]
+    found = uses(load_mappings(MappingFiles(tmp_path)))["time-frame"]
 
     assert found.contexts == {"ResearchStudy.outcomeMeasure", "ResearchStudy.relatedArtifact"}
     assert found.type == "string"

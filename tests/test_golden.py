@@ -120,7 +120,7 @@ def test_update_writes_what_the_test_reads(tmp_path: Path) -> None:
     (case / "expected").mkdir(parents=True)
     (case / "expected" / "Location-stale.json").write_text("{}")
     (case / "input.json").write_bytes((CASES[1] / "input.json").read_bytes())
-    update(case, MAPPER)
+    update(case)
     assert stored(case) == stored(CASES[1])
     assert difference(stored(case), stored(CASES[1])) == ""
 

@@ -17,6 +17,7 @@ from fhirpathpy.models import models
 
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
+from fhirtrial.mapping.language.mapping import load_mappings
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.search_parameters import search_parameters
@@ -32,6 +33,7 @@ Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent
 FILES = MappingFiles()
 MAPPER = Mapper()
+MAPPINGS = load_mappings(FILES)
 BASE = MAPPER.mapping.base
 TARGETS = {name: load_target(name, FILES) for name in RELEASES}
 FOUND = {
@@ -108,9 +110,7 @@ class TestEveryParameter:
     def test_extensions_are_defined(self, release: str, code: str) -> None:
         """Each extension that its expression names is defined: by us, or by HL7."""
         parameter = FOUND[release][code]
-        ours = {
-            one["url"] for one in structure_definitions(MAPPER.mapping, FILES, version="1", target=TARGETS[release])
-        }
+        ours = {one["url"] for one in structure_definitions(MAPPINGS, FILES, version="1", target=TARGETS[release])}
         theirs = orjson.loads(FILES.read_bytes("fhir/cross-version.json"))
         for expression in expressions(parameter):
             for url in re.findall(r"extension\.where\(url='([^']*:[^']*)'", expression):

@@ -22,7 +22,7 @@ from tests.validator.sample import RELEASES, SAMPLE, resources, sample
 from tests.validator.validator import PROGRAM, Validator
 from tests.validator.warnings import FOREIGN, Harmless, entries, sift
 
-from .records import golden, shared
+from .records import golden, golden_subjects, shared
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -70,7 +70,8 @@ def test_the_sample_is_large_enough() -> None:
 @pytest.mark.parametrize("release", RELEASES)
 def test_each_type_of_the_output_is_controlled(release: str) -> None:
     """Wrong and good resources stand for every type that records become, and there are many of them."""
-    found = {name.partition("/")[0] for name in resources((record for _, record in golden()), release)}
+    records = (record for _, record in (*golden(), *golden_subjects()))
+    found = {name.partition("/")[0] for name in resources(records, release)}
     assert found <= {resource["resourceType"] for resource in GOOD[release].values()}
     assert controls.count(release)["wrong"] > 100
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fhirtrial.dates import is_date
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.mapping.verbatim import (
     FITTING,
@@ -16,7 +17,6 @@ from fhirtrial.mapping.verbatim import (
     beside,
     inside,
     is_code,
-    is_date,
     is_decimal,
     is_later,
     is_text,

@@ -124,9 +124,10 @@ def count(summary: LoadSummary, target: Target) -> None:
 def mapping_version(files: MappingFiles) -> str:
     """A name for what makes resources of records: this library's version, and all mapping files."""
     digest = sha256(__version__.encode())
-    folders = ("", "ctgov", "releases")
+    registries = files.registries()
+    folders = ("", *registries, *(f"{name}/rules" for name in registries), "releases")
     listed = chain.from_iterable(files.names(folder) for folder in folders)
-    codes = (files.names(folder, ".json") for folder in ("ctgov/codes", "releases"))
+    codes = (files.names(folder, ".json") for folder in (*(f"{name}/codes" for name in registries), "releases"))
     for name in (*listed, *chain.from_iterable(codes)):
         digest.update(files.read_bytes(name))
     return digest.hexdigest()[:16]

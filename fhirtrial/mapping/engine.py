@@ -6,6 +6,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from fhirtrial.issue import Issue
+from fhirtrial.mapping.back.beside import Besides, in_order
 from fhirtrial.mapping.back.compiler import Back
 from fhirtrial.mapping.back.run import BackRun, Find, record_of
 from fhirtrial.mapping.forth.compiler import Forth
@@ -34,8 +35,9 @@ class Engine:
         self._opened: dict[tuple[bool, Finishing | None], dict[int, Any]] = {}
         self._tree = back.modules
         self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
+        self.besides = Besides(mapping)
         self._read_beside: dict[str, Callable[..., None]] = {
-            mapping.files[name].resource: read[f"back_{python_name(name)}"] for name in mapping.beside
+            each.file: read[f"back_{python_name(each.file)}"] for each in mapping.beside
         }
 
     def prepare(self, *, plain: bool, finishing: Finishing | None = None) -> list[Callable[..., str | None]]:
@@ -48,7 +50,8 @@ class Engine:
             if finishing is None:
                 self.forth_sources[plain] = forth.source.text
             self._opened[key] = forth.opened
-            self._make[key] = [made[f"make_{python_name(name)}"] for name in (mapping.main, *mapping.beside)]
+            names = (mapping.main, *(each.file for each in mapping.beside))
+            self._make[key] = [made[f"make_{python_name(name)}"] for name in names]
         return self._make[key]
 
     def forth(
@@ -71,8 +74,13 @@ class Engine:
         if finishing is not None:
             run.finish = finishing.begin(run.find, self._opened[plain, finishing], noticed)
         first = main(data, run)
-        for make in beside:
-            make(data, run)
+        for each, make in zip(self.mapping.beside, beside, strict=True):
+            if each.source is None:
+                make(data, run)
+                continue
+            for item in value_at(data, each.source.keys) or ():
+                if each.only is None or each.only.rules.code(data, item) == each.only.code:
+                    make(item, run)
         out = run.out
         if first is not None:
             out = {first: out.pop(first), **out}
@@ -84,9 +92,34 @@ class Engine:
         """The tree that the main resource, those beside it, and all that they refer to stand for."""
         run = BackRun(find, len(self._tree), self._verbatim_url)
         self._read_main(main, None, run)
+        items: dict[tuple[str, ...], list[Any]] = {}
         for resource in beside:
-            self._read_beside[resource["resourceType"]](resource, None, run)
-        return record_of(run.modules, self._tree), run.issues
+            each = self.besides.file(resource)
+            if each is None:
+                run.unread(resource, resource["resourceType"], f"{self.mapping.registry}/mapping.yaml")
+                continue
+            item: dict[str, Any] = {}
+            self._read_beside[each.file](resource, item, run)
+            if each.source is not None:
+                items.setdefault(each.source.keys, []).append(item)
+        data = record_of(run.modules, self._tree)
+        for keys, rows in items.items():
+            *parents, last = keys
+            place = data
+            for key in parents:
+                place = place.setdefault(key, {})
+            place[last] = place.get(last, []) + rows
+        for each in self.mapping.beside:
+            if each.source is not None and each.order and (rows := value_at(data, each.source.keys)):
+                rows[:] = in_order(rows, each.order)
+        return data, run.issues
+
+
+def value_at(data: Any, keys: tuple[str, ...]) -> Any:
+    """The value at a path of a record, None if nothing is there."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
 
 
 def disputed(mapping: Mapping) -> frozenset[str]:

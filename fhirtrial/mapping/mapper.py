@@ -105,29 +105,27 @@ class Mapper:
 
         """
         index = as_index(resources)
-        mains = index.of_type.get(self.mapping.files[self.mapping.main].resource, [])
+        main = self.mapping.files[self.mapping.main]
+        mains = index.of_type.get(main.resource, [])
         if len(mains) != 1:
             count = "no" if not mains else str(len(mains))
-            hint = "restore_all() takes several" if mains else "the study itself must be among the resources"
-            message = f"there is {count} ResearchStudy among the resources, where one is wanted"
-            raise RestoreError(Issue(severity="error", code="no-single-study", message=message, hint=hint))
-        return self._restored(mains[0], index, verify=verify)
+            kind = main.identity.kind
+            hint = "restore_all() takes several" if mains else f"the {kind} itself must be among the resources"
+            message = f"there is {count} {main.resource} among the resources, where one is wanted"
+            raise RestoreError(Issue(severity="error", code=f"no-single-{kind}", message=message, hint=hint))
+        beside = self.engine.besides.of(index).get(id(mains[0]), [])
+        return self._restored(mains[0], beside, index, verify=verify)
 
     def restore_all(
         self, resources: Iterable[Resource] | Resource | Resources, *, verify: bool = False
     ) -> Iterator[Record]:
         """The records of all studies among the resources, in their order. Raises RestoreError as `restore` does."""
         index = as_index(resources)
+        besides = self.engine.besides.of(index)
         for main in index.of_type.get(self.mapping.files[self.mapping.main].resource, ()):
-            yield self._restored(main, index, verify=verify)
+            yield self._restored(main, besides.get(id(main), []), index, verify=verify)
 
-    def _restored(self, main: Resource, index: Resources, *, verify: bool) -> Record:
-        beside = [
-            resource
-            for name in self.mapping.beside
-            for resource in index.of_type.get(self.mapping.files[name].resource, ())
-            if points_at(resource, main, index)
-        ]
+    def _restored(self, main: Resource, beside: list[Resource], index: Resources, *, verify: bool) -> Record:
         place = f"{main.get('resourceType')}/{main.get('id', '?')}"
         study, older = with_official_identifier(main, self.mapping)
         try:
@@ -137,10 +135,12 @@ class Mapper:
             issue = Issue(severity="error", code="not-fhir-shaped", message=message, place=place)
             raise RestoreError(issue) from error
         found += older
-        for beside_name in self.mapping.beside:
-            if not any(resource["resourceType"] == self.mapping.files[beside_name].resource for resource in beside):
-                resource_type = self.mapping.files[beside_name].resource
-                message = f"no {resource_type} points at the study: what it holds is missing"
+        for each in self.mapping.beside:
+            kind = self.mapping.files[each.file].resource
+            # Of a list there may be nothing; a resource that every record has is missed.
+            if each.source is None and not any(resource["resourceType"] == kind for resource in beside):
+                message = f"no {kind} points at the {self.mapping.files[self.mapping.main].identity.kind}"
+                message += ": what it holds is missing"
                 found.append(Issue(severity="information", code="unresolved", message=message))
         identity = self.mapping.schema.id
         value: Any = data
@@ -172,14 +172,6 @@ def as_index(resources: Iterable[Resource] | Resource | Resources) -> Resources:
     if isinstance(resources, Resources):
         return resources
     return Resources([resources] if isinstance(resources, dict) else resources)
-
-
-def points_at(resource: Resource, main: Resource, index: Resources) -> bool:
-    """Whether a resource that stands beside a study has it as target."""
-    return any(
-        isinstance(target, dict) and index.find(str(target.get("reference"))) is main
-        for target in resource.get("target", ())
-    )
 
 
 def located(issue: Issue, record: Record) -> Issue:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import re
-from calendar import monthrange
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import orjson
+
+from fhirtrial.dates import begins_with_date
 
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 """https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
@@ -23,7 +23,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _ESCAPED = re.compile(rb"\\(?:u00|[bf])")
 _BLANK = re.compile(r"\s+")
 _CODE = re.compile(r"[^\s]+( [^\s]+)*")
-_DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?", re.ASCII)
 
 
 def is_text(value: str) -> bool:
@@ -49,26 +48,22 @@ def is_decimal(value: float) -> bool:
     return isinstance(exponent, int) and len(digits) + exponent <= 18 and -exponent <= 17
 
 
-@lru_cache(maxsize=32768)
-def is_date(value: str) -> bool:
-    """Whether it is a possible day, month or year as FHIR writes it."""
-    found = _DATE.fullmatch(value)
-    if found is None or value[:4] == "0000":
-        return False
-    return found[2] is None or int(found[2]) <= monthrange(int(value[:4]), int(found[1]))[1]
-
-
 def is_later(start: str | None, end: str) -> bool:
     """
     Whether a period would end before it starts, at the precision that both have.
 
     >>> is_later("2020-01-15", "2020-01"), is_later("2020-02", "2020-01-31"), is_later("May", "2020")
     (False, True, False)
+    >>> is_later("2020-02-01T10:00", "2020-01-31T09:00")
+    True
     """
-    if start is None or start <= end or not is_date(start) or not is_date(end):
+    if start is None or start <= end:
         return False
-    shared = min(len(start), len(end))
-    return start[:shared] > end[:shared]
+    first, last = begins_with_date(start), begins_with_date(end)
+    if first is None or last is None:
+        return False
+    shared = min(len(first), len(last))
+    return first[:shared] > last[:shared]
 
 
 FITTING = {
@@ -100,9 +95,19 @@ FITTING_PLAIN = FITTING | {
 
 
 def allowed_part(fhir_type: str, value: Any) -> str | None:
-    """What may stay in the element for readers; None if nothing may."""
+    """
+    What may stay in the element for readers; None if nothing may.
+
+    Of a time without a zone the day stays, of an interval the part that both of its ends share, of a date with unknown
+    parts what stands before them: ISO 8601 in clinical data (SDTMIG 4.4). Nothing is ever added.
+
+    >>> [allowed_part("dateTime", text) for text in ("2014-07-02T11:45", "2003---15", "2003-12-01/2003-12-10", "--12")]
+    ['2014-07-02', '2003', '2003-12', None]
+    """
     if not isinstance(value, str):
         return None
+    if fhir_type in {"date", "dateTime"}:
+        return begins_with_date(value)
     legal = _CONTROL.sub("", value)
     if fhir_type in {"uri", "url", "canonical"}:
         legal = _BLANK.sub("%20", legal)
@@ -127,7 +132,7 @@ def said_beside(target: dict[str, Any], key: str, url: str) -> Any:
     """The value that stands beside an element, unless somebody has edited the element since; None if none does."""
     kept = said_inside(target.get(f"_{key}"), url)
     now = target.get(key)
-    edited = now is not None and now not in {allowed_part("string", kept), allowed_part("uri", kept)}
+    edited = now is not None and now not in {allowed_part(kind, kept) for kind in ("string", "uri", "date")}
     return None if edited else kept
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import orjson
@@ -28,6 +28,7 @@ def restore_all(
     target: Target,
     *,
     mappings: str | None = None,
+    registry: str = "ctgov",
     source_release: str | None = None,
     more: Callable[[Callable[[Issue], object]], Iterable[ResourceFound]] | None = None,
     verify: bool = False,
@@ -45,6 +46,7 @@ def restore_all(
         sources: as `read_resources` takes them.
         target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing.
         mappings: a folder of your own mapping files.
+        registry: whose records are wanted: ``ctgov`` (studies), ``sdtm`` or ``roster`` (subjects).
         source_release: the release of FHIR that the resources are in; found by what stands in them if not given.
         more: gives resources from elsewhere, a server for instance; it is handed what takes its issues.
         verify: makes FHIR of each record again, and compares.
@@ -57,7 +59,7 @@ def restore_all(
         MappingError: a mapping file, or the table of a release, is wrong.
 
     """
-    mapper = Mapper(mappings=mappings)
+    mapper = Mapper(mappings=mappings, registry=registry)
     summary = Summary()
     index = _Index(mapper, Releases(source_release, mappings=mappings), memory, summary, noticed)
     output = open_output(target)
@@ -103,7 +105,7 @@ class _Index:
     def __init__(self, mapper: Mapper, releases: Releases, memory: int, summary: Summary, noticed: Noticed) -> None:
         files = mapper.mapping.files
         self.main = files[mapper.mapping.main].resource
-        self.beside = frozenset(files[name].resource for name in mapper.mapping.beside)
+        self.besides = mapper.engine.besides
         self.store = ResourceStore(limit=memory)
         self.summary = summary
         self.noticed = noticed
@@ -138,7 +140,7 @@ class _Index:
                 return
         place = str(found.origin)
         self.releases.meet(resource)
-        group = STUDIES if kind == self.main else BESIDE if kind in self.beside else ""
+        group = STUDIES if kind == self.main else BESIDE if kind in self.besides.kinds else ""
         number = store.add(resource, size=found.size, place=place, group=group)
         for name in names:
             store.name(name, number)
@@ -159,7 +161,7 @@ class _Index:
     def link(self) -> None:
         """Finds, once all is read, which study the resources beside studies point at."""
         for number in self.store.group(BESIDE):
-            for reference in targets(self.store.get(number)):
+            for reference in self.besides.addresses(self.store.get(number)):
                 target = found_in(self.store, reference)
                 if target is not None:
                     self.store.link(number, target)
@@ -171,14 +173,6 @@ class _Index:
             resource = around.get(taken)
             around.of_type.setdefault(resource["resourceType"], []).append(resource)
         return around
-
-
-def targets(resource: Resource) -> Iterator[str]:
-    """The references to what a resource stands beside."""
-    found = resource.get("target")
-    for target in found if isinstance(found, list) else ():
-        if isinstance(target, dict) and isinstance(target.get("reference"), str):
-            yield target["reference"]
 
 
 def found_in(store: ResourceStore, reference: str) -> int | None:

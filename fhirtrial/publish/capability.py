@@ -8,7 +8,7 @@ CapabilityStatement: https://hl7.org/fhir/R5/capabilitystatement.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fhirtrial.mapping.language.mapping import Mapping as LoadedMapping
@@ -33,12 +33,12 @@ Json = dict[str, Any]
 
 
 def capability_statement(
-    mapping: LoadedMapping, parameters: Iterable[Mapping[str, Any]], target: Target, *, version: str
+    mappings: Sequence[LoadedMapping], parameters: Iterable[Mapping[str, Any]], target: Target, *, version: str
 ) -> Json:
     """
     The CapabilityStatement of a release; ``parameters`` are our own SearchParameters, which the server should have.
 
-    The same mapping and parameters give the same resource.
+    The same mappings and parameters give the same resource.
     """
     searches: dict[str, list[Json]] = {}
     for parameter in parameters:
@@ -47,7 +47,7 @@ def capability_statement(
     made = {
         "resourceType": "CapabilityStatement",
         "id": NAME,
-        "url": f"{mapping.base}CapabilityStatement/{NAME}",
+        "url": f"{mappings[0].base}CapabilityStatement/{NAME}",
         "name": "Requirements",
         "title": "What fhirtrial needs from a server",
         "status": "active",
@@ -61,7 +61,7 @@ def capability_statement(
                 "mode": "server",
                 "documentation": "A search for a type gives all that match, page after page. A read after a write sees "
                 "it, at least if it asks with Cache-Control: no-cache.",
-                "resource": [*_resources(mapping, searches), *map(_definition, DEFINITIONS)],
+                "resource": [*_resources(mappings, searches), *map(_definition, DEFINITIONS)],
                 "interaction": [{"code": "transaction"}],
             }
         ],
@@ -69,18 +69,21 @@ def capability_statement(
     return headed(made, version=version)
 
 
-def _resources(mapping: LoadedMapping, searches: Mapping[str, list[Json]]) -> Iterator[Json]:
+def _resources(mappings: Sequence[LoadedMapping], searches: Mapping[str, list[Json]]) -> Iterator[Json]:
     """The types that mapping files make, each with the searches that find it again."""
-    canonical = {file.resource for file in mapping.files.values() if file.canonical}
-    for kind in mapping.kinds:
+    canonical = {file.resource for mapping in mappings for file in mapping.files.values() if file.canonical}
+    for kind in sorted({kind for mapping in mappings for kind in mapping.kinds}):
         found = [{"name": "_id", "type": "token"}]
-        if mapping.has_identifier(kind):
+        identified = mappings[0].has_identifier(kind)
+        if identified:
             found.append({"name": "identifier", "type": "token"})
         if kind in canonical:
             found.append({"name": "url", "type": "uri"})
         if kind == "Provenance":
             found.append({"name": "target", "type": "reference"})
-        yield _resource(kind, [*found, *searches.get(kind, ())], conditional=mapping.has_identifier(kind))
+        if kind == "MedicationAdministration":
+            found.append({"name": "patient", "type": "reference"})
+        yield _resource(kind, [*found, *searches.get(kind, ())], conditional=identified)
 
 
 def _definition(kind: str) -> Json:

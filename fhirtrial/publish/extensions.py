@@ -13,7 +13,7 @@ Extensions: https://hl7.org/fhir/R5/defining-extensions.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ HL7 = "http://hl7.org/fhir/StructureDefinition/"
 
 
 def structure_definitions(
-    mapping: LoadedMapping, files: MappingFiles, *, version: str, target: Target
+    mappings: Sequence[LoadedMapping], files: MappingFiles, *, version: str, target: Target
 ) -> list[dict[str, Any]]:
     """
     Our own extensions as StructureDefinition resources, sorted by url; the same files give the same resources.
@@ -44,16 +44,17 @@ def structure_definitions(
     is used, or describes another, or binds one to a value set of ours that there is none of; or if a release has no
     place for an extension, or no such type.
 
-    >>> from fhirtrial.mapping.language.mapping import load_mapping
+    >>> from fhirtrial.mapping.language.mapping import load_mappings
     >>> from fhirtrial.publish.target import load_target
     >>> files = MappingFiles()
     >>> r5 = load_target("R5", files)
-    >>> definitions = structure_definitions(load_mapping(files), files, version="1.0.0", target=r5)
+    >>> definitions = structure_definitions(load_mappings(files), files, version="1.0.0", target=r5)
     >>> made = {one["id"]: one for one in definitions}
     >>> made["time-frame"]["context"]
     [{'type': 'element', 'expression': 'ResearchStudy.outcomeMeasure'}]
     """
-    found = _found(mapping, files)
+    mapping = mappings[0]
+    found = _found(mappings, files)
     for name, (_, use) in found.items():
         _check_types(name, use, target)
     if target.places is not None:
@@ -76,9 +77,10 @@ def structure_definitions(
     return made
 
 
-def _found(mapping: LoadedMapping, files: MappingFiles) -> dict[str, tuple[Words, Use]]:
+def _found(mappings: Sequence[LoadedMapping], files: MappingFiles) -> dict[str, tuple[Words, Use]]:
     """The extensions that mapping files use: what is said of each, and what is made of it."""
-    said, used = described(files, mapping.prefixes), uses(mapping)
+    said, used = described(files, mappings[0].prefixes), uses(mappings)
+    labels = {name: label for mapping in mappings for name, label in mapping.schema.labels()}
     for name, use in used.items():
         if name not in said:
             message = f"the extension {name} is used, and not described in {FILE}"
@@ -88,7 +90,11 @@ def _found(mapping: LoadedMapping, files: MappingFiles) -> dict[str, tuple[Words
             hint = nearest(name, used)
             message = f"no mapping file uses the extension {name}{f'; {hint}' if hint else ''}"
             raise MappingError(message, file=FILE, line=words.line)
-        _check_parts(name, words, dict(used[name].leaves()))
+        # A part that is called as a field of a registry is what the registry calls the field.
+        parts = dict(used[name].leaves())
+        fields = {path: labels[last] for path in parts if (last := path.rsplit(".", 1)[-1]) in labels}
+        said[name] = replace(words, parts=fields | dict(words.parts))
+        _check_parts(name, said[name], parts)
     return {name: (said[name], use) for name, use in used.items()}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.files import MappingFiles
-from fhirtrial.mapping.language.mapping import load_mapping
+from fhirtrial.mapping.language.mapping import load_mappings
 from fhirtrial.publish.capability import capability_statement
 from fhirtrial.publish.concept_maps import concept_maps_for
 from fhirtrial.publish.extensions import structure_definitions
@@ -80,13 +80,13 @@ def definitions_for(release: str = "R5", *, mappings: str | Path | None = None) 
     """
     files = MappingFiles(Path(mappings) if mappings is not None else None)
     target = load_target(release, files)
-    mapping = load_mapping(files)
+    loaded = load_mappings(files)
     searches = search_parameters(target, files, version=__version__)
     terminology = [*code_systems(files), *value_sets(files), *concept_maps_for(target, files)]
     resources = (
         *(headed(resource, version=__version__) for resource in terminology),
-        *structure_definitions(mapping, files, version=__version__, target=target),
+        *structure_definitions(loaded, files, version=__version__, target=target),
         *searches,
-        capability_statement(mapping, searches, target, version=__version__),
+        capability_statement(loaded, searches, target, version=__version__),
     )
-    return Publication(target=target, base=mapping.base, version=__version__, resources=resources)
+    return Publication(target=target, base=loaded[0].base, version=__version__, resources=resources)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fhirtrial.definitions import Definitions
@@ -42,22 +42,23 @@ class Use:
             yield from part.leaves(here)
 
 
-def uses(mapping: LoadedMapping) -> dict[str, Use]:
+def uses(mappings: Sequence[LoadedMapping]) -> dict[str, Use]:
     """
     How the mapping files use each of our own extensions, by name, sorted; ``verbatim`` may stand on any element.
 
     Raises MappingError, with both lines, if two lines give one extension values of different types.
     """
-    stem = f"{mapping.base}StructureDefinition/"
-    head = Line(f"{mapping.registry}/mapping.yaml", 1)
+    stem = f"{mappings[0].base}StructureDefinition/"
+    head = Line(f"{mappings[0].registry}/mapping.yaml", 1)
     anywhere = frozenset({"Element"})
     found = {VERBATIM: Use(line=head, type="base64Binary", contexts=anywhere, parts={})}
-    for file in mapping.files.values():
-        for at, node, many in _extensions(file.body, file.resource, mapping.definitions):
+    definitions = mappings[0].definitions
+    for file in (file for mapping in mappings for file in mapping.files.values()):
+        for at, node, many in _extensions(file.body, file.resource, definitions):
             url = _url(node)
             if url.startswith(stem):
                 name = url.removeprefix(stem)
-                use = replace(_use(node, mapping.definitions, many=many), contexts=frozenset({at}))
+                use = replace(_use(node, definitions, many=many), contexts=frozenset({at}))
                 found[name] = _joined(found[name], use, name) if name in found else use
     return dict(sorted(found.items()))
 

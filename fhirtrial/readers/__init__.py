@@ -16,10 +16,11 @@ import orjson
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, nearest
-from fhirtrial.readers.archive import nested, open_file, unzip, walk
+from fhirtrial.readers.archive import folder_stream, nested, open_file, unzip, walk
 from fhirtrial.readers.detect import detect, is_gzip, is_zip, start_of_text
 from fhirtrial.readers.json_study import record
 from fhirtrial.readers.lines import lines, text, whole
+from fhirtrial.readers.options import TableOptions
 from fhirtrial.readers.source import (
     MAX_BYTES,
     Found,
@@ -34,6 +35,7 @@ from fhirtrial.readers.source import (
     refusal,
 )
 from fhirtrial.readers.split import array, page
+from fhirtrial.readers.tables import REGISTRIES, kind, tables
 from fhirtrial.record import Origin, Record
 from fhirtrial.schema import Schema
 
@@ -47,8 +49,12 @@ READERS: dict[str, Reader] = {
     "text": text,
     "zip": unzip,
     "folder": walk,
+    **{registry: tables(registry) for registry in REGISTRIES},
 }
-"""The formats by name. Each may be packed with gzip besides; ``zip`` and ``folder`` hold files of the others."""
+"""
+The formats by name. Each may be packed with gzip besides; ``zip`` and ``folder`` hold files of the others. ``sdtm`` and
+``roster`` are folders whose files are tables.
+"""
 
 _PACKINGS = 3
 """How many layers of gzip are taken off."""
@@ -63,6 +69,8 @@ def read(
     refused: Callable[[Issue], object] | None = None,
     max_bytes: int = MAX_BYTES,
     schema: Schema | None = None,
+    encoding: str = "",
+    decimal_comma: bool = False,
 ) -> Iterator[Record]:
     """
     The records of a source, one after the other, in as much memory as the largest of them needs.
@@ -77,10 +85,12 @@ def read(
             passed over is told in the issues of the next record.
         max_bytes: a record with more bytes is refused.
         schema: the registry's fields and code values; that of ClinicalTrials.gov if not given.
+        encoding: that of CSV and SAS transport files, as in ``windows-1252``; UTF-8 if not given.
+        decimal_comma: in CSV, ``1,5`` is a number, and ``1.5`` is none.
 
     Raises:
         InputError: a source or record cannot be read, and no ``refused`` is given.
-        UsageError: the format is unknown, or the source is of a type that cannot be read.
+        UsageError: the format or the encoding is unknown, or the source is of a type that cannot be read.
 
     A study looks as the API shows it: https://clinicaltrials.gov/data-api/about-api/study-data-structure
 
@@ -98,19 +108,21 @@ def read(
     if max_bytes < 1:
         raise UsageError(f"max_bytes is {max_bytes}; it must be at least 1")
     limits = Limits(record=max_bytes)
-    return _records(find(source, format, limits), schema or _registry_schema(), refused)
+    options = TableOptions(encoding=encoding, decimal_comma=decimal_comma)
+    return _records(find(source, format, limits, tables=options), schema or registry_schema("ctgov"), refused)
 
 
 @cache
-def _registry_schema() -> Schema:
-    return Schema.load(MappingFiles())
+def registry_schema(registry: str) -> Schema:
+    """The fields and code values of a registry, as the mapping files that come with fhirtrial have them."""
+    return Schema.load(MappingFiles(), registry)
 
 
 def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], object] | None) -> Iterator[Record]:
     seen = Seen(schema)
     passed_over: list[Issue] = []
     for item in found:
-        result = record(item, schema) if isinstance(item, Piece) else item
+        result = record(item, _schema_of(item, schema)) if isinstance(item, Piece) else item
         if isinstance(result, Record):
             result = seen.repeated(result.id, result.origin) or result
         if isinstance(result, Record):
@@ -124,6 +136,11 @@ def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], 
             raise InputError(result)
         else:
             passed_over.append(result)
+
+
+def _schema_of(piece: Piece, schema: Schema) -> Schema:
+    """The schema of a piece: the one that was asked for, unless a reader says that it is of another registry."""
+    return registry_schema(piece.registry) if piece.registry not in ("", schema.registry) else schema
 
 
 class Seen:
@@ -156,18 +173,26 @@ class Seen:
 
 
 def find(
-    source: Source, format: str | None, limits: Limits, *, opened: Callable[[BinaryIO], object] = lambda _: None
+    source: Source,
+    format: str | None,
+    limits: Limits,
+    *,
+    opened: Callable[[BinaryIO], object] = lambda _: None,
+    tables: TableOptions | None = None,
 ) -> Iterator[Found]:
     """
     What may be records in a source, not yet parsed, and what cannot be read of it.
 
-    ``opened`` is called with each file of it that is opened.
+    ``opened`` is called with each file of it that is opened; ``tables`` says how tables are to be read.
     """
 
     def inner(stream: Stream) -> Iterator[Found]:
         return _inside(stream, format, reading)
 
-    reading = Reading(limits=limits, inner=inner, opened=opened)
+    def folder(path: str) -> Reader | None:
+        return _folder_reader(path, format, reading)
+
+    reading = Reading(limits=limits, inner=inner, opened=opened, folder=folder, tables=tables or TableOptions())
     try:
         if isinstance(source, Mapping):
             yield _from_dict(source, Origin(file="<dict>"))
@@ -191,11 +216,24 @@ def _from_path(path: str, format: str | None, reading: Reading) -> Iterator[Foun
     if path == "-":
         yield from _open(sys.stdin.buffer, Origin(file="-"), reading, searchable=False)
     elif Path(path).is_dir():
-        yield from walk(Stream(iter(()), Origin(file=path), folder=path), reading)
+        reader = READERS[format] if format in REGISTRIES else _folder_reader(path, format, reading) or walk
+        yield from reader(folder_stream(path), reading)
     elif format == "folder" and Path(path).exists():
         raise refusal("not-a-folder", "this is a file, not a folder", Origin(file=path))
     else:
         yield from open_file(path, reading)
+
+
+def _folder_reader(path: str, format: str | None, reading: Reading) -> Reader | None:
+    """The reader of a folder whose files are tables of one study; None if they are files of records."""
+    if format is not None:
+        return None
+    try:
+        names = [entry.name for entry in os.scandir(path) if entry.is_file()]
+    except OSError:
+        return None
+    found = kind(path, sorted(names), reading)
+    return READERS[found] if found else None
 
 
 def _open(file: Any, origin: Origin, reading: Reading, *, searchable: bool = True) -> Iterator[Found]:

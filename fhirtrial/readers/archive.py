@@ -33,13 +33,19 @@ _DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError)
 """What zipfile raises for a member that it cannot open."""
 
 
-def _passed_over(place: Origin, why: str) -> Issue:
+def passed_over(place: Origin, why: str) -> Issue:
+    """The information that a file, or a member of an archive, is not read."""
     return Issue(severity="information", code="passed-over", message=f"passed over: {why}", place=str(place))
 
 
-def _beside(name: str) -> str:
+def lies_beside(name: str) -> bool:
+    """Whether a file of that name lies beside data, and is none."""
+    return _BESIDE.search(name) is not None
+
+
+def beside_records(name: str) -> str:
     """Why a file of that name is passed over; empty if it is read."""
-    if _BESIDE.search(name):
+    if lies_beside(name):
         return "it lies beside the records"
     if not _READABLE.search(name) and not _ZIP.search(name):
         return "its name is none of a file of records (.json, .jsonl, .ndjson, .txt, .gz, .zip)"
@@ -81,8 +87,8 @@ def _members(file: BinaryIO, origin: Origin, reading: Reading) -> Iterator[Found
         readable = []
         for info in infos:
             place = replace(origin, member=info.filename)
-            if why := _beside(info.filename):
-                yield _passed_over(place, why)
+            if why := beside_records(info.filename):
+                yield passed_over(place, why)
             else:
                 readable.append((info, place))
         for info, place in readable:
@@ -136,22 +142,40 @@ def _read(member: IO[bytes], place: Origin) -> bytes:
 
 
 def walk(stream: Stream, reading: Reading) -> Iterator[Found]:
-    """The records in the files of a folder and its folders, sorted by name. A bad file spoils no other."""
+    """
+    The records in the files of a folder and its folders, sorted by name. A bad file spoils no other.
+
+    A folder that is read as a whole, because its files are tables of one study, is one of these files.
+    """
     root = stream.folder
     readable = 0
-    for path, why in _files(root):
+    for path, why in _files(root, reading):
         if why:
-            yield _passed_over(Origin(file=path), why)
+            yield passed_over(Origin(file=path), why)
         readable += not why
     if not readable:
         raise refusal("empty-folder", "there is no file of records in the folder", stream.origin)
-    for path, why in _files(root):
-        if not why:
-            yield from open_file(path, reading)
+    for path, why in _files(root, reading):
+        if why:
+            continue
+        reader = reading.folder(path) if Path(path).is_dir() else None
+        try:
+            yield from reader(folder_stream(path), reading) if reader else open_file(path, reading)
+        except InputError as error:
+            yield error.issue
 
 
-def _files(folder: str) -> Iterator[tuple[str, str]]:
-    """Every file below a folder, and why it is passed over. Raises InputError if the folder cannot be listed."""
+def folder_stream(path: str) -> Stream:
+    """A folder, as readers take it."""
+    return Stream(iter(()), Origin(file=path), folder=path)
+
+
+def _files(folder: str, reading: Reading) -> Iterator[tuple[str, str]]:
+    """
+    Every file below a folder, and every folder that is read as a whole, and why it is passed over.
+
+    Raises InputError if the folder cannot be listed.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -160,13 +184,15 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
         if entry.name.startswith(_OWN):
             continue
         if entry.is_dir():
-            if _BESIDE.search(entry.name):
+            if lies_beside(entry.name):
                 yield entry.path, "it lies beside the records"
             elif entry.is_symlink():
                 yield entry.path, "it is a symbolic link to a folder"
+            elif reading.folder(entry.path):
+                yield entry.path, ""
             else:
-                yield from _files(entry.path)
-        elif why := _beside(entry.name):
+                yield from _files(entry.path, reading)
+        elif why := beside_records(entry.name):
             yield entry.path, why
         elif not entry.is_file() and not entry.is_symlink():
             yield entry.path, "it is no file"

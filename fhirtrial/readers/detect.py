@@ -116,7 +116,7 @@ def _has_lines(stream: Stream) -> bool:
         first, _, rest = head.lstrip().partition(b"\n")
         if rest := rest.lstrip():
             goes_on = first.rstrip().endswith((b"{", b"[", b":", b","))
-            return _is_whole(first) or (rest.startswith(b"{") and not goes_on)
+            return is_whole(first) or (rest.startswith(b"{") and not goes_on)
         grown = stream.head(2 * len(head))
         if len(grown) == len(head):
             return False
@@ -125,7 +125,8 @@ def _has_lines(stream: Stream) -> bool:
         head = grown
 
 
-def _is_whole(line: bytes) -> bool:
+def is_whole(line: bytes) -> bool:
+    """Whether some bytes are one value of JSON."""
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:

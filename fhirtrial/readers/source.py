@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.issue import Issue
+from fhirtrial.readers.options import TableOptions
 from fhirtrial.record import Origin
 
 CHUNK = 1 << 20
@@ -43,7 +44,8 @@ class Piece:
     """
     What may be one record: its bytes, where they begin, and the JSON tree if it is known already.
 
-    ``column`` is how many bytes of the same line stand before it.
+    ``column`` is how many bytes of the same line stand before it. ``registry`` says whose record it is where a reader
+    has put it together from parts; else empty.
     """
 
     origin: Origin
@@ -51,6 +53,7 @@ class Piece:
     column: int = 0
     tree: Any = None
     is_text: bool = False
+    registry: str = ""
 
 
 Found = Piece | Issue
@@ -117,12 +120,15 @@ class Reading:
     """
     What a reader needs besides the stream: the limits, and how to read what is found inside an archive.
 
-    ``opened`` is called with each file that is opened.
+    ``opened`` is called with each file that is opened, ``folder`` gives the reader of a folder that is read as a whole,
+    by its path. ``tables`` says how tables are to be read.
     """
 
     limits: Limits
     inner: Callable[[Stream], Iterator[Found]]
     opened: Callable[[BinaryIO], object] = lambda _: None
+    folder: Callable[[str], Reader | None] = lambda _: None
+    tables: TableOptions = field(default_factory=TableOptions)
 
 
 Reader = Callable[[Stream, Reading], Iterator[Found]]
@@ -153,8 +159,14 @@ def gunzip(stream: Stream, limits: Limits) -> Stream:
     return Stream(_inflate(stream, limits), stream.origin)
 
 
-def _inflate(stream: Stream, limits: Limits) -> Iterator[bytes]:
+def inflate(stream: Stream, limits: Limits) -> Stream:
+    """What is packed in a zlib stream (https://www.rfc-editor.org/rfc/rfc1950)."""
+    return Stream(_inflate(stream, limits, frame="zlib"), stream.origin)
+
+
+def _inflate(stream: Stream, limits: Limits, frame: str = "gzip") -> Iterator[bytes]:
     origin = stream.origin
+    wbits = zlib.MAX_WBITS + (16 if frame == "gzip" else 0)
     packed, given = iter(stream), 0
     taken, data, members, ended = 0, b"", 0, False
     engine: Any = None
@@ -168,14 +180,14 @@ def _inflate(stream: Stream, limits: Limits) -> Iterator[bytes]:
             data = data.lstrip(b"\0") if members else data
             if not data or (len(data) < len(GZIP) and not ended):
                 continue
-            if not data.startswith(GZIP):
-                raise refusal("trailing-garbage", "something that is not gzip follows the gzip data", origin)
-            engine = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            if members and (frame != "gzip" or not data.startswith(GZIP)):
+                raise refusal("trailing-garbage", f"something that is not {frame} follows the {frame} data", origin)
+            engine = zlib.decompressobj(wbits=wbits)
             members += 1
         try:
             out = engine.decompress(data, CHUNK)
         except zlib.error as error:
-            raise refusal("broken-gzip", f"the gzip data are damaged ({_words(error)})", origin) from error
+            raise refusal(f"broken-{frame}", f"the {frame} data are damaged ({_words(error)})", origin) from error
         given += len(out)
         check_unpacked(given, taken, limits, origin)
         if out:
@@ -186,7 +198,7 @@ def _inflate(stream: Stream, limits: Limits) -> Iterator[bytes]:
         else:
             data = engine.unconsumed_tail
     if engine is not None:
-        raise refusal("truncated-gzip", "the gzip data end before they are complete", origin)
+        raise refusal(f"truncated-{frame}", f"the {frame} data end before they are complete", origin)
 
 
 def _words(error: zlib.error) -> str:

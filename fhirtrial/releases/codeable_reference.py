@@ -63,11 +63,19 @@ def add_choice(block: Block, name: str, to: str) -> None:
                 run.say("warning", "no-r4-form", message, f"{block.path}.{name}.concept")
         elif "concept" in given:
             out[members["concept"]] = given["concept"]
+        elif "extension" in given:  # why there is neither
+            out[members["concept"]] = {"extension": given["extension"]}
 
     block.down_rows[name] = down
 
     def up_of(part: str) -> Up:
-        return lambda given, out, *_: out.setdefault(name, {}).__setitem__(part, given)
+        def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+            if part == "concept" and isinstance(given, dict) and given.keys() == {"extension"}:
+                out.setdefault(name, {}).update(given)
+            else:
+                out.setdefault(name, {})[part] = given
+
+        return up
 
     block.up_rows |= {member: up_of(part) for part, member in members.items()}
 

@@ -146,13 +146,15 @@ def add_arm(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa
     """
     The arm of a subject: in R5 the ``linkId`` of a group of the study, in R4 the name of the arm.
 
-    The linkId stands in our extension ``comparison-group`` on the name. Where the study is not at hand, R4 shows it.
+    The linkId stands in our extension ``comparison-group`` on the name. Where the study is not at hand, the name is
+    what our extension ``assigned-arm`` or ``actual-arm`` on the subject says; without one, R4 shows the linkId.
     """
     url, here, there = table.own("comparison-group"), row.name, row.to
+    said = table.own(there.replace("Arm", "-arm"))
     below, path = f"_{there}", f"{block.path}.{row.to}"
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        name = _arms(source, run).get(given)
+        name = _arms(source, run).get(given) or _told(source, said)
         out[there] = name or given
         if name and name != given:
             out[below] = {"extension": [{"url": url, "valueId": given}]}
@@ -161,7 +163,8 @@ def add_arm(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa
         extension = extension_of(source.get(below), url)
         kept = None if extension is None else extension.get("valueId")
         known = _arms(source, run)
-        if kept and (not known or known.get(kept) == given):
+        told = _told(source, said)
+        if kept and ((not known and told in (None, given)) or known.get(kept) == given):
             out[here] = kept
             return
         if kept:
@@ -184,6 +187,12 @@ def add_arm(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa
             run.say("warning", "not-carried", message, f"{block.path}.{below}", row.line)
 
     block.up_rows |= {there: up, below: up_below}
+
+
+def _told(subject: Json, url: str) -> str | None:
+    """The name of a subject's arm that an extension of ours says."""
+    name = (extension_of(subject, url) or {}).get("valueString")
+    return name if isinstance(name, str) else None
 
 
 def _arms(subject: Json, run: Run) -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.record import Record
 from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import Release
-from tests.records import golden, shared
+from tests.golden_update import mapper_of
+from tests.records import golden, golden_subjects, shared
+from tests.subjects import SETS, shared_subjects
 
 Json = dict[str, Any]
 
@@ -20,12 +21,13 @@ SAMPLE = 100
 
 def sample() -> list[Record]:
     """All golden cases, and the same hundred of the shared records each time; without those, the golden cases alone."""
-    return list(_spread(SAMPLE))
+    return [*_spread(SAMPLE), *_subjects(3)]
 
 
 def everything() -> Iterator[Record]:
-    """All golden cases and all shared records."""
-    return _spread(None)
+    """All golden cases, all shared records, and all shared subjects."""
+    yield from _spread(None)
+    yield from _subjects(None)
 
 
 def _spread(count: int | None) -> Iterator[Record]:
@@ -34,11 +36,18 @@ def _spread(count: int | None) -> Iterator[Record]:
     yield from records[:: max(1, len(records) // count) if count else 1]
 
 
+def _subjects(count: int | None) -> Iterator[Record]:
+    """The golden cases about subjects, and so many of each shared study; those with the fewest rows, or all."""
+    yield from (record for _, record in golden_subjects())
+    for name in SETS:
+        yield from sorted(shared_subjects(name), key=lambda record: len(record.data.get("ec", ())))[:count]
+
+
 def resources(records: Iterable[Record], release: str) -> dict[str, Json]:
     """What the records become, by reference, each resource once."""
-    mapper, step = Mapper(), Release(release)
+    step = Release(release)
     found: dict[str, Json] = {}
     for record in records:
-        for resource in released(mapper.convert(record), step).resources:
+        for resource in released(mapper_of(record.registry).convert(record), step).resources:
             found.setdefault(f"{resource['resourceType']}/{resource['id']}", resource)
     return found

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from fhirtrial.dates import is_date
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import verbatim
 from fhirtrial.mapping.forth import run as forth_run
@@ -22,7 +23,7 @@ from fhirtrial.mapping.forth.object_writer import ObjectWriter
 from fhirtrial.mapping.forth.run import opened
 from fhirtrial.mapping.forth.value import Members
 from fhirtrial.mapping.language.nodes import ResourceFile
-from fhirtrial.mapping.language.walk import paths_of, python_name
+from fhirtrial.mapping.language.walk import paths_of, python_name, references
 
 
 class Forth(ObjectWriter):
@@ -48,12 +49,13 @@ class Forth(ObjectWriter):
             "is_text": verbatim.is_text,
             "is_code": verbatim.is_code,
             "is_uri": verbatim.is_uri,
-            "is_date": verbatim.is_date,
+            "is_date": is_date,
             "is_decimal": verbatim.is_decimal,
         }
 
     def compile(self) -> dict[str, Any]:
         """The names of the generated module: ``make_<file>`` for each file."""
+        self.made = {link.file for file in self.files.values() for link in references(file.body) if link.made}
         for file in self.files.values():
             self.file(file)
         self.source.lines[:0] = [f"{name} = Fragment({written!r})" for written, name in self.constants.items()]
@@ -109,12 +111,16 @@ class Forth(ObjectWriter):
             tail = "" if kind == "study" else f"-{kind}"
             source.add(f"identifier = run.identifier(f'{'-'.join(f'{{{fact}}}' for fact in facts)}{tail}')")
         else:
-            source.add(f"identifier = run.identifier(f'{{{facts[0]}}}-{kind}-') + {digest(facts, 8)}")
+            # A fact that stands in the id must be one that an id may hold; hashed ones may be any.
+            head = f"'{kind}-'" if file.identity.hashed else f"run.identifier(f'{{{facts[0]}}}-{kind}-')"
+            source.add(f"identifier = {head} + {digest(facts, 16 if file.identity.hashed else 8)}")
             source.add("identifier = run.unique(identifier)")
         source.add(f"reference = '{file.resource}/' + identifier")
         self.finish(file, frame)
         if again:
             source.add(f"run.seen[{file.name!r}, id(item)] = reference")
+        elif file.name in self.made:
+            source.add(f"run.made[{file.name!r}] = reference")
         source.add("return reference")
 
     def finish(self, file: ResourceFile, frame: Frame) -> None:
@@ -134,7 +140,7 @@ class Forth(ObjectWriter):
         """What follows from the identity: type, id, the business identifier, the canonical URL."""
         members = [("resourceType", repr(file.resource)), ("id", "identifier")]
         identity = file.identity
-        if not identity.bare and not (identity.readable and identity.kind == "study"):
+        if identity.identifies and "identifier" not in file.body.entries:
             system = repr(f"{self.base}sid/{identity.kind}")
             members.append(("identifier", f"[{{'system': {system}, 'value': identifier}}]"))
         if file.canonical:

@@ -24,6 +24,7 @@ from fhirtrial.mapping.language.nodes import (
     Node,
     Object,
     Otherwise,
+    OwnId,
     Path,
     Reference,
     ResourceFile,
@@ -79,6 +80,8 @@ class NodeWriter(Lookups, ABC):
                 return self.object_or_none(node, frame)
             case Many():
                 return self.many(node, frame)
+            case OwnId():
+                return Value("identifier", "identifier")
             case Path():
                 name = self.read(node, frame)
                 return Value(name, f"{name} is not None")
@@ -174,8 +177,8 @@ class NodeWriter(Lookups, ABC):
             doubt = self.source.fresh("doubt")
             self.source.add(f"{doubt} = {self.source.name(node.function.doubt, doubt)}({arguments})")
             with self.source.block(f"if {doubt} is not None:"):
-                path = frame.path(node.sources[0].keys)
-                self.source.add(f"run.say('warning', 'contradiction', {doubt}, {path}, {str(node.line)!r})")
+                path, code = frame.path(node.sources[0].keys), node.function.doubt_code
+                self.source.add(f"run.doubt({code!r}, {doubt}, {path}, {str(node.line)!r})")
         return made
 
     def coded(self, node: Coded, before: bytes, after: bytes, frame: Frame) -> Value:
@@ -221,6 +224,10 @@ class NodeWriter(Lookups, ABC):
             root, self.root = self.root, self.root.fork()
             keys = node.source.keys if isinstance(node.source, Path) else ()
             inner = Frame(item, spelt, frame.scope + keys)
+            if node.only is not None:
+                rules = self.source.name(node.only.rules, node.only.rules.name)
+                with source.block(f"if {rules}.code(run.record, {item}) != {node.only.code!r}:"):
+                    source.add("continue")
             self.hoist(node.make, inner)
             self.append(made, self.node(node.make, inner), f"{item} is not None")
             self.root = root
@@ -270,6 +277,8 @@ class NodeWriter(Lookups, ABC):
 
     def reference(self, node: Reference, frame: Frame) -> Value:
         """The literal reference to another file's resource."""
+        if node.made:
+            return Value(f"run.made[{node.file!r}]", f"{node.file!r} in run.made")
         if node.binds is None:
             call = self.call_of(node.file, node.at, frame)
         else:

@@ -21,7 +21,7 @@ from fhirtrial.mapping.language.nodes import (
     constant_value,
     is_constant,
 )
-from fhirtrial.mapping.language.walk import leaf_path, paths_of, stands_inside
+from fhirtrial.mapping.language.walk import first_read, leaf_path, paths_of, stands_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,8 @@ class ObjectWriter(NodeWriter):
     def missing(self, making: Making) -> Iterator[tuple[str, str]]:
         """What an object has even where a part is not there: the test, and the constants of it or why FHIR lacks it."""
         required = {e.name: e for e in self.definitions.required(making.node.type) if not e.choice}
+        if self.definitions.is_resource(making.node.type):
+            yield from self.missing_choices(making)
         for part in making.parts:
             test = f"not ({part.value.test})"
             if isinstance(part.node, Through):
@@ -121,10 +123,22 @@ class ObjectWriter(NodeWriter):
             elif part.key in required and part.node is not None:
                 yield test, self.absent(required[part.key], part.node, making.frame)
 
+    def missing_choices(self, making: Making) -> Iterator[tuple[str, str]]:
+        """Of each choice that a resource must have: the test that no form of it is there, and why FHIR lacks it."""
+        for element in self.definitions.required(making.node.type):
+            stem = element.choice.removesuffix("[x]")
+            forms = [part for part in making.parts if stem and part.key.startswith(stem) and part.node is not None]
+            if forms:
+                form = self.definitions.element(making.node.type, forms[0].key)
+                assert form is not None
+                assert forms[0].node is not None
+                test = " and ".join(f"not ({part.value.test})" for part in forms)
+                yield test, self.absent(form, forms[0].node, making.frame)
+
     def absent(self, element: Element, child: Node, frame: Frame) -> str:
         """The call that says that a required element is not in the record."""
         shape = "many" if element.many else "primitive" if self.definitions.is_primitive(element.type) else "object"
-        path = leaf_path(child)
+        path = first_read(child)
         keys = path.keys if path else ()
         return f"run.absent({element.name!r}, {shape!r}, {element.path!r}, {frame.path(keys)}, {str(child.line)!r})"
 

@@ -30,10 +30,11 @@ class ForthRun:
     One record on its way to FHIR.
 
     ``out`` holds the text of each resource by reference (``"Location/…"``), what others refer to before what refers;
-    resources whose reference is in ``skip`` are not made again (a bulk writer has them already).
+    resources whose reference is in ``skip`` are not made again (a bulk writer has them already). ``made`` holds the
+    references of those that there is one of in a record, by file.
     """
 
-    __slots__ = ("calling", "finish", "issues", "out", "record", "seen", "skip", "verbatim_url")
+    __slots__ = ("calling", "finish", "issues", "made", "out", "record", "seen", "skip", "verbatim_url")
 
     finish: Finish | None
 
@@ -46,18 +47,26 @@ class ForthRun:
         self.verbatim_url = verbatim_url
         self.calling: Calling = (record, ((), {}))
         self.finish = None
+        self.made: dict[str, str] = {}
 
     def say(self, severity: Any, code: str, message: str, path: str, mapping: str, hint: str = "") -> None:
         """Notes a finding."""
         issue = Issue(severity=severity, code=code, message=message, path=path, mapping=mapping, hint=hint)
         self.issues.append(issue)
 
+    def doubt(self, code: str, message: str, path: str, mapping: str) -> None:
+        """Notes what is wrong with values, once where many rows say the same."""
+        if (code, message) not in self.seen:
+            self.seen[code, message] = path
+            self.say("warning", code, message, path, mapping)
+
     def refuse(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> dict[str, Any]:
         """The members that carry a value which its FHIR type cannot hold: beside the element, not in it."""
         reason = why or (f"is no FHIR {fhir_type}" if fhir_type else "has no form in FHIR")
         message = f"{show(value)} {reason}: carried beside the element"
         self.say(*(("warning", "contradiction") if why else ("information", "not-fhir")), message, path, mapping)
-        return beside(key, value, fhir_type, self.verbatim_url)
+        # What contradicts another value must not stay, even if FHIR would take it.
+        return beside(key, value, "" if why else fhir_type, self.verbatim_url)
 
     def refuse_inside(
         self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = ""

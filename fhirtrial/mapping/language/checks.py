@@ -33,15 +33,23 @@ def check_links(files: dict[str, ResourceFile]) -> None:
                 raise _error("a shared file may use nothing but the facts of its identity: `$$` is none", path.line)
         for link in _links(file.body):
             target = files[link.file]
-            if link.targets and target.resource not in link.targets and "Resource" not in link.targets:
-                wanted = " or ".join(link.targets)
-                raise _error(f"{link.file} makes a {target.resource}; here FHIR wants a {wanted}", link.line)
+            _check_target(link, target)
+            if isinstance(link, Reference) and link.made:
+                if target.scope != ():
+                    raise _error(f"{link.file} makes several resources: `made` cannot say which", link.line)
+                continue
             if isinstance(link, Canonical) and not target.canonical:
                 raise _error(f"{link.file} has no URL of its own: its head lacks `canonical: true`", link.line)
             if isinstance(link, Reference) and link.binds is not None:
                 _check_facts(link, target)
             elif isinstance(link, Reference) and target.identity.shared and not _at_hand(target, link.field):
                 raise _error(f"{link.file} is a shared file: hand it its facts by `with`", link.line)
+
+
+def _check_target(link: Reference | Canonical, target: ResourceFile) -> None:
+    if link.targets and target.resource not in link.targets and "Resource" not in link.targets:
+        wanted = " or ".join(link.targets)
+        raise _error(f"{link.file} makes a {target.resource}; here FHIR wants a {wanted}", link.line)
 
 
 def _check_facts(link: Reference, target: ResourceFile) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from fhirtrial.mapping.language.nodes import (
     Node,
     Object,
     Otherwise,
+    OwnId,
     Path,
     ResourceFile,
     Through,
@@ -39,11 +40,11 @@ class Place:
     way: Way
 
 
-def places(files: dict[str, ResourceFile], starts: tuple[str, ...]) -> list[Place]:
-    """All appearances of all fields, in the order of the files."""
+def places(files: dict[str, ResourceFile], starts: Iterable[tuple[str, str, Way]]) -> list[Place]:
+    """All appearances of all fields, in the order of the files; ``starts``: a file, the path of its item, the way."""
     ledger = _Ledger(files)
-    for start in starts:
-        ledger.file(start, "", "two-way", {})
+    for start, at, way in starts:
+        ledger.file(start, at, way, {})
     return list(dict.fromkeys(ledger.found))
 
 
@@ -71,7 +72,7 @@ class _Ledger:
 
     def walk(self, node: Node, element: str, at: str, way: Way, given: dict[str, tuple[str, Way]]) -> None:
         """Everything below a node."""
-        if isinstance(node, Constant):
+        if isinstance(node, Constant | OwnId):
             return
         if isinstance(node, Path):
             self.add(node, element, at, way, given, node.line)
@@ -102,6 +103,8 @@ class _Ledger:
 
     def each(self, node: Each, element: str, at: str, way: Way, given: dict[str, tuple[str, Way]]) -> None:
         source = node.source
+        if node.only is not None and way != "copy":
+            way = "when"
         if isinstance(source, Path):
             if source.root:
                 return
@@ -116,7 +119,7 @@ class _Ledger:
 
     def object(self, node: Object, element: str, at: str, way: Way, given: dict[str, tuple[str, Way]]) -> None:
         element = named(node, element)
-        if node.reference is not None:
+        if node.reference is not None and not node.reference.made:
             reference = node.reference
             if reference.binds is None:
                 place = join(at, ".".join(reference.at))

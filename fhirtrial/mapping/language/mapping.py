@@ -16,13 +16,15 @@ from fhirtrial.files import MappingFiles
 from fhirtrial.identifier_systems import load_identifier_systems
 from fhirtrial.issue import nearest
 from fhirtrial.mapping.language.checks import check_links, check_places
+from fhirtrial.mapping.language.head import Beside, read_head
 from fhirtrial.mapping.language.ledger import Place, places
 from fhirtrial.mapping.language.nodes import Line, Lookup, ResourceFile
 from fhirtrial.mapping.language.parser import Parser
 from fhirtrial.mapping.language.scope import Scope
 from fhirtrial.prefixes import load_prefixes
+from fhirtrial.rules import load_rules
 from fhirtrial.schema import Schema
-from fhirtrial.strict_yaml import compose, plain
+from fhirtrial.strict_yaml import compose
 
 PrefixMap: TypeAlias = MappingOf[str, str]
 
@@ -32,16 +34,21 @@ NOT_RESOURCES = frozenset({"mapping", "left-out", "page", "identifier-systems", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """All files of a registry's mapping, parsed and checked; ``main`` is made first, ``beside`` after it."""
+    """
+    All files of a registry's mapping, parsed and checked; ``main`` is made first, ``beside`` after it.
+
+    ``lookups`` are the tables of rules and the systems of identifiers.
+    """
 
     registry: str
     files: dict[str, ResourceFile]
     main: str
-    beside: tuple[str, ...]
+    beside: tuple[Beside, ...]
     schema: Schema
     definitions: Definitions
     prefixes: PrefixMap
     older_systems: tuple[str, ...]
+    lookups: MappingOf[str, Lookup]
     places: tuple[Place, ...]
 
     @property
@@ -71,16 +78,22 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     Raises MappingError, with file and line, for whatever is wrong.
     """
     head_file = f"{registry}/mapping.yaml"
-    main, beside, older = read_head(files, head_file)
     prefixes = load_prefixes(files)
     definitions = Definitions.load(files)
     schema = Schema.load(files, registry)
     root = Scope((), (), {"type": "object", "fields": schema.tree})
-    systems = load_identifier_systems(files, f"{registry}/identifier-systems.yaml")
-    tables: MappingOf[str, Lookup] = ChainMap({systems.name: systems}, load_tables(files, f"{registry}/codes"))  # type: ignore[arg-type]
+    lookups: dict[str, Lookup] = dict(load_rules(files, f"{registry}/rules", schema.tree))
+    if files.find(name := f"{registry}/identifier-systems.yaml") is not None:
+        systems = load_identifier_systems(files, name)
+        lookups[systems.name] = systems
+    others = [load_tables(files, f"{other}/codes", f"{other}/") for other in files.registries() if other != registry]
+    tables: MappingOf[str, Lookup] = ChainMap(lookups, load_tables(files, f"{registry}/codes"), *others)  # type: ignore[arg-type]
+    head = read_head(files, head_file, root, lookups)
+    main, beside = head.main, head.beside
     documents = resource_documents(files, registry)
     parsed: dict[str, ResourceFile] = {}
-    waiting: list[tuple[str, Scope, Line]] = [(name, root, Line(head_file, 1)) for name in (main, *beside)]
+    waiting: list[tuple[str, Scope, Line]] = [(main, root, Line(head_file, 1))]
+    waiting += [(each.file, root if each.source is None else root.each(each.source), each.line) for each in beside]
     while waiting:
         name, scope, line = waiting.pop(0)
         if name not in documents:
@@ -112,7 +125,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     if unused := [name for name in documents if name not in parsed]:
         raise MappingError(f"no other file uses this one; reach it from {main}", file=f"{registry}/{unused[0]}.yaml")
     check_links(order)
-    found = tuple(places(order, (main, *beside)))
+    found = tuple(places(order, [(main, "", "two-way"), *(each.start for each in beside)]))
     check_places(found, schema, order)
     return Mapping(
         registry=registry,
@@ -122,24 +135,15 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
         schema=schema,
         definitions=definitions,
         prefixes=prefixes,
-        older_systems=older,
+        older_systems=head.older_systems,
+        lookups=lookups,
         places=found,
     )
 
 
-def read_head(files: MappingFiles, name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """What a registry's mapping begins with: the main file, those beside it, and the older systems of its numbers."""
-    head = plain(compose(files.read_bytes(name), name))
-    known = {"registry", "main", "beside", "older_systems"}
-    if not isinstance(head, dict) or not isinstance(head.get("main"), str) or head.keys() - known:
-        raise MappingError(f"must say which file is `main`; it may say {', '.join(sorted(known))}", file=name)
-    lists = []
-    for key in ("beside", "older_systems"):
-        listed = head.get(key, [])
-        if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-            raise MappingError(f"`{key}` must be a list of texts", file=name)
-        lists.append(tuple(listed))
-    return head["main"], lists[0], lists[1]
+def load_mappings(files: MappingFiles) -> list[Mapping]:
+    """The mappings of all registries, that of ClinicalTrials.gov first. Raises MappingError as `load_mapping` does."""
+    return [load_mapping(files, registry) for registry in files.registries()]
 
 
 def resource_documents(files: MappingFiles, registry: str) -> dict[str, yaml.Node]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import yaml
 
 from fhirtrial.errors import MappingError
 from fhirtrial.issue import nearest
-from fhirtrial.mapping.language.nodes import Line
+from fhirtrial.mapping.language.nodes import Line, Lookup, Only
+from fhirtrial.rules import Rules
 from fhirtrial.strict_yaml import line_of, scalar
 
 
@@ -46,6 +49,22 @@ class Members:
         if not isinstance(value, bool):
             raise self.error(node, f"`{name}` is true or false")
         return value
+
+    def only(self, node: yaml.Node, entries: dict[str, yaml.Node], lookups: Mapping[str, Lookup]) -> Only | None:
+        """Which items of a list are meant, if not all: those for which rules give a code."""
+        if "only" not in entries and "by" not in entries:
+            return None
+        code = self.text(self.needed(node, entries, "by", "only"))
+        name = self.text(self.needed(node, entries, "only", "by"))
+        rules = lookups.get(name)
+        if not isinstance(rules, Rules):
+            known = [name for name, found in lookups.items() if isinstance(found, Rules)]
+            raise self.error(entries["by"], f"no table of rules {name!r}; {nearest(name, known) or 'see rules/'}")
+        codes = {rule.code for rule in rules.rules}
+        if code not in codes:
+            hint = nearest(code, codes) or f"one of {', '.join(sorted(codes))}"
+            raise self.error(entries["only"], f"no rule of {rules.file} gives {code!r}; {hint}")
+        return Only(code, rules)
 
     def line(self, node: yaml.Node) -> Line:
         return Line(self.file, line_of(node))

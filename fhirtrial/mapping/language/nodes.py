@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from fhirtrial.codes import Table
 from fhirtrial.functions import Function
 from fhirtrial.identifier_systems import IdentifierSystems
+from fhirtrial.rules import Rules
 
-Lookup: TypeAlias = Table | IdentifierSystems
-"""What `by` names: a code table, or the systems of identifiers."""
+Lookup: TypeAlias = Table | IdentifierSystems | Rules
+"""What `by` names: a code table, the systems of identifiers, or rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,13 @@ class Constant:
 
     line: Line
     value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnId:
+    """The id of the resource that is being made, as the value of its first identifier; never read back."""
+
+    line: Line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,12 +98,21 @@ class Coded:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Only:
+    """``only`` + ``by``: of the items of a list those for which the rules give this code."""
+
+    code: str
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Each:
-    """``each`` + ``make``: one entry for each item, in order."""
+    """``each`` + ``make`` [+ ``only`` + ``by``]: one entry for each item (that the rules choose), in order."""
 
     line: Line
     source: Path | Copy | Through
     make: Node
+    only: Only | None = None
 
     @property
     def one_way(self) -> bool:
@@ -125,7 +142,11 @@ class Otherwise:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """``ref`` [+ ``with``]: the resource of another file, and the facts handed to it."""
+    """
+    ``ref`` [+ ``with``]: the resource of another file, and the facts handed to it.
+
+    ``made`` instead of ``ref``: the resource is there already, and is not read again.
+    """
 
     line: Line
     file: str
@@ -133,6 +154,7 @@ class Reference:
     at: tuple[str, ...]
     targets: tuple[str, ...]
     field: Mapping[str, Any]
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,18 +187,28 @@ class Many:
     items: tuple[Node, ...]
 
 
-Node: TypeAlias = Constant | Path | Copy | Through | Coded | Each | When | Otherwise | Canonical | Object | Many
+Node: TypeAlias = Constant | OwnId | Path | Copy | Through | Coded | Each | When | Otherwise | Canonical | Object | Many
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """What a resource's id and identifier follow from."""
+    """
+    What a resource's id and identifier follow from.
+
+    ``readable``: the facts stand in the id as they are; ``hashed``: nothing of them does.
+    """
 
     kind: str
     of: tuple[Path, ...]
     shared: bool
     readable: bool
+    hashed: bool
     bare: bool
+
+    @property
+    def identifies(self) -> bool:
+        """Whether a business identifier is made of it: not where the record's own number is the identifier."""
+        return not self.bare and not (self.readable and self.kind == "study")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,6 +223,13 @@ class ResourceFile:
     body: Object
     scope: tuple[str, ...] | None
     """The schema path of its ``$`` (``()``: the record itself); None for a shared file, which sees its facts only."""
+
+
+def with_own_id(further: Many, system: str) -> Many:
+    """The identifier that follows from a resource's identity, and after it those that its file writes."""
+    line = further.line
+    own = Object(line, "Identifier", {"system": Constant(line, system), "value": OwnId(line)}, None, None)
+    return Many(line, "Identifier", (own, *further.items))
 
 
 def is_constant(node: Node) -> bool:
@@ -227,7 +266,7 @@ def children(node: Node) -> Iterator[Node]:
 
 def is_two_way(node: Node) -> bool:
     """Whether anything below is read back."""
-    if isinstance(node, Constant | Copy):
+    if isinstance(node, Constant | Copy | OwnId):
         return False
     if isinstance(node, Path):
         return not node.root

@@ -35,8 +35,9 @@ from fhirtrial.mapping.language.nodes import (
     Through,
     When,
     is_constant,
+    with_own_id,
 )
-from fhirtrial.mapping.language.scope import Scope
+from fhirtrial.mapping.language.scope import ANY, Scope
 from fhirtrial.mapping.language.values import ValueChecks, Where
 from fhirtrial.mapping.language.words import HEAD, IDENTITY, WORDS, word_of
 from fhirtrial.strict_yaml import scalar
@@ -87,6 +88,7 @@ class Parser(ValueChecks):
             of=tuple(self.path(place, scope, "") for place in places),
             shared=shared,
             readable=self.flag(facts, "readable"),
+            hashed=self.flag(facts, "hashed"),
             bare=self.definitions.element(resource, "identifier") is None,
         )
         self.collect_whens(top["body"], scope)
@@ -96,9 +98,12 @@ class Parser(ValueChecks):
         declared = body.entries.pop("resourceType", None)
         if not isinstance(declared, Constant) or declared.value != resource:
             raise self.error(top["body"], f"`body` must begin with `resourceType: {resource}`")
-        made = {"id", *(() if identity.bare or (identity.readable and identity.kind == "study") else ("identifier",))}
-        if clash := made & body.entries.keys():
-            raise self.error(top["body"], f"{', '.join(sorted(clash))}: made from `identity`, not written here")
+        if identity.readable + identity.hashed + identity.shared > 1:
+            raise self.error(top["identity"], "`readable`, `hashed` and `shared` exclude each other")
+        if "id" in body.entries:
+            raise self.error(top["body"], "id: made from `identity`, not written here")
+        if identity.identifies and isinstance(further := body.entries.get("identifier"), Many):
+            body.entries["identifier"] = with_own_id(further, f"{self.prefixes['our']}sid/{identity.kind}")
         return ResourceFile(
             name=name,
             line=self.line(document),
@@ -142,11 +147,11 @@ class Parser(ValueChecks):
         at: Path | None = None
         reference: Reference | None = None
         entries: dict[str, Node] = {}
-        words = {key.value: value for key, value in node.value if key.value in {"at", "ref", "with"}}
+        words = {key.value: value for key, value in node.value if key.value in {"at", "ref", "with", "made"}}
         if "at" in words:
             at = self.path(words["at"], where.scope, "")
             where = self.below(where, words["at"])
-        if "ref" in words:
+        if "ref" in words or "made" in words:
             reference = self.reference(node, words, where)
         elif "with" in words:
             raise self.error(node, "`with` goes with `ref`")
@@ -244,7 +249,7 @@ class Parser(ValueChecks):
         if isinstance(source, Path) and (problem := where.scope.not_a_list(source.keys)):
             raise self.error(entries["each"], problem)
         made = self.node(make, Where(where.type, where.codes, where.targets, scope, where.name, where.many))
-        return Each(self.line(node), source, made)
+        return Each(self.line(node), source, made, self.only(node, entries, self.tables))
 
     def _when(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         make = self.needed(node, entries, "when", "make")
@@ -268,9 +273,10 @@ class Parser(ValueChecks):
     def _otherwise(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
         make = self.needed(node, entries, "otherwise", "make")
         path = self.path(entries["otherwise"], where.scope, "")
-        known = tuple(value for value in self.whens.get(where.scope.at + path.keys, []) if value is not None)
-        if not known:
+        named = self.whens.get(where.scope.at + path.keys, [])
+        if not named:
             raise self.error(node, "`otherwise` needs a `when` of the same path in the same file")
+        known = tuple(value for value in named if value is not None)
         return Otherwise(self.line(node), path, known, self.node(make, where))
 
     def _canonical(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
@@ -281,9 +287,15 @@ class Parser(ValueChecks):
         return Canonical(self.line(node), file, where.scope.inner, where.targets)
 
     def reference(self, node: yaml.Node, words: dict[str, yaml.Node], where: Where) -> Reference:
-        """``ref`` and ``with`` in a Reference."""
+        """``ref`` and ``with``, or ``made``, in a Reference."""
         if where.type != "Reference":
-            raise self.error(node, f"`ref` makes a Reference; {where.name} is a {where.type}")
+            word = "made" if "made" in words else "ref"
+            raise self.error(node, f"`{word}` makes a Reference; {where.name} is a {where.type}")
+        if "made" in words:
+            if len(words.keys() - {"at"}) > 1:
+                raise self.error(node, "`made` refers to what is there: `ref` and `with` do not go with it")
+            file = self.other_file(words["made"])
+            return Reference(self.line(node), file, {}, where.scope.inner, where.targets, {}, made=True)
         file = self.other_file(words["ref"])
         binds: dict[str, Path | Copy] | None = None
         if "with" in words:
@@ -312,10 +324,20 @@ class Parser(ValueChecks):
                     keys = scope.at + self.path(key, scope, "").keys
                     if isinstance(value, yaml.ScalarNode):
                         self.whens.setdefault(keys, []).append(scalar(value))
-            if word_of(node) == "each" and isinstance(entries["each"], yaml.ScalarNode):
-                scope = scope.each(self.path(entries["each"], scope, ""))
+            if word_of(node) == "each":
+                scope = self.scope_of_items(entries["each"], scope)
             for value in entries.values():
                 self.collect_whens(value, scope)
+
+    def scope_of_items(self, source: yaml.Node, scope: Scope) -> Scope:
+        """The scope of the items of an ``each``: of nothing that is known where a function makes them."""
+        if isinstance(source, yaml.MappingNode):
+            entries = {key.value: value for key, value in source.value}
+            listed = entries.get("also")
+            if "call" in entries or not isinstance(listed, yaml.ScalarNode):
+                return Scope(scope.at, (), ANY)
+            source = listed
+        return scope.each(self.path(source, scope, ""))
 
     def check_required(
         self, node: yaml.Node, type_name: str, entries: dict[str, Node], reference: Reference | None

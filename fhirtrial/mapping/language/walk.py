@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fhirtrial.mapping.language.nodes import (
@@ -14,8 +15,10 @@ from fhirtrial.mapping.language.nodes import (
     Object,
     Otherwise,
     Path,
+    Reference,
     Through,
     When,
+    children,
 )
 
 
@@ -35,6 +38,21 @@ def leaf_path(node: Any) -> Path | None:
     return None
 
 
+def first_read(node: Any) -> Path | None:
+    """The first path that a node is read back into, or copies: what the record lacks where the node is missing."""
+    if (found := leaf_path(node)) is not None:
+        return found if not found.root else None
+    if isinstance(node, Coded):
+        return node.path
+    if isinstance(node, Each):
+        return node.source if isinstance(node.source, Path) and not node.source.root else None
+    inside = [first_read(child) for child in children(node)]
+    if isinstance(node, Object) and node.reference is not None and node.reference.binds:
+        inside = [first_read(bound) for bound in node.reference.binds.values()] + inside
+    found = next((path for path in inside if path is not None), None)
+    return node.sources[0] if found is None and isinstance(node, Copy) and not node.sources[0].root else found
+
+
 def stands_inside(node: Object, key: str, child: Node) -> bool:
     """
     Whether a refused value of an element is carried by the object itself, not beside the element.
@@ -44,6 +62,14 @@ def stands_inside(node: Object, key: str, child: Node) -> bool:
     if node.type == "Extension" and key.startswith("value"):
         return True
     return isinstance(child, Through) and not child.type[:1].islower()
+
+
+def references(node: Node) -> Iterator[Reference]:
+    """All references in a node to resources of other files."""
+    if isinstance(node, Object) and node.reference is not None:
+        yield node.reference
+    for child in children(node):
+        yield from references(child)
 
 
 def paths_of(node: Node, *, deep: bool = False) -> list[Path]:

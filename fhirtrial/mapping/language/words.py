@@ -9,13 +9,14 @@ WORDS: dict[str, frozenset[str]] = {
     "also": frozenset({"also", "call", "by"}),
     "from": frozenset({"from", "call", "by"}),
     "coded": frozenset({"coded", "by", "at"}),
-    "each": frozenset({"each", "make", "at"}),
+    "each": frozenset({"each", "make", "at", "only", "by"}),
     "when": frozenset({"when", "make", "at"}),
     "otherwise": frozenset({"otherwise", "make", "at"}),
     "canonical": frozenset({"canonical", "at"}),
 }
 HEAD = frozenset({"resource", "identity", "canonical", "body"})
-IDENTITY = frozenset({"kind", "of", "shared", "readable"})
+IDENTITY = frozenset({"kind", "of", "shared", "readable", "hashed"})
+BESIDE = frozenset({"file", "each", "order", "only", "by"})
 
 
 def word_of(node: yaml.Node) -> str | None:
