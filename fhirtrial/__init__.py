@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from fhirtrial.publish.publication import definitions_for
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
+    from fhirtrial.release_names import ReleaseName
     from fhirtrial.releases.conversion import released
     from fhirtrial.releases.prepared import Prepared
-    from fhirtrial.releases.release import Release, ReleaseName
+    from fhirtrial.releases.release import Release
     from fhirtrial.releases.view import to_release
     from fhirtrial.resources import Resource, Resources
     from fhirtrial.server.client import FhirClient

@@ -15,8 +15,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
 from fhirtrial.errors import MappingError, UsageError
 from fhirtrial.files import MappingFiles
 
@@ -29,7 +27,8 @@ class Element:
     ``path`` is HL7's (``Group.characteristic.value[x]``), ``name`` the member's in JSON, ``choice`` the name before a
     type was chosen (``value[x]``, else empty). ``type`` is a FHIR type; that of a backbone is its own path
     (``ResearchStudy.comparisonGroup``), and that of a quantity that allows no comparator is ``SimpleQuantity``.
-    ``codes`` are those of a required binding, None where any code will do. ``targets`` are the types of resource that
+    ``codes`` are those of a required binding, None where any code will do or where they cannot be listed (languages);
+    ``coded`` says whether a binding is required at all. ``targets`` are the types of resource that
     a Reference, CodeableReference or canonical may point at; none means any.
     """
 
@@ -39,6 +38,7 @@ class Element:
     min: int
     many: bool
     codes: frozenset[str] | None = None
+    coded: bool = False
     targets: tuple[str, ...] = ()
     choice: str = ""
 
@@ -59,16 +59,13 @@ class Definitions:
 
     __slots__ = ("_elements", "_file", "_required", "_types", "_value_sets", "version")
 
-    def __init__(self, content: bytes, *, file: str) -> None:
-        """Reads the definitions. Raises MappingError if they cannot be read as such."""
+    def __init__(self, data: Any, *, file: str) -> None:
+        """Takes what the file says. Raises MappingError if that is not the definitions of a release."""
         self._file = file
         try:
-            data = orjson.loads(content)
             self.version: str = data["fhirVersion"]
             self._types: dict[str, dict[str, Any]] = data["types"]
             self._value_sets: dict[str, dict[str, list[str]] | None] = data["valueSets"]
-        except orjson.JSONDecodeError as error:
-            raise MappingError(f"not JSON: {error.msg}", file=file, line=error.lineno) from error
         except (KeyError, TypeError) as error:
             raise MappingError("must be an object with fhirVersion, types and valueSets", file=file) from error
         self._elements: dict[str, Mapping[str, Element]] = {}
@@ -80,7 +77,7 @@ class Definitions:
         key = (*map(str, files.folders), release)
         if key not in _LOADED:
             name = f"fhir/{release}.json"
-            _LOADED[key] = cls(files.read_bytes(name), file=name)
+            _LOADED[key] = cls(files.read_json(name), file=name)
         return _LOADED[key]
 
     @property
@@ -114,6 +111,16 @@ class Definitions:
         if type_name not in self._elements:
             self._build(type_name)
         return self._elements[type_name]
+
+    def extension_types(self) -> frozenset[str]:
+        """
+        The types that the value of an extension may have.
+
+        >>> types = Definitions.load(MappingFiles()).extension_types()
+        >>> "CodeableReference" in types, "Narrative" in types
+        (True, False)
+        """
+        return frozenset(element.type for element in self.elements("Extension").values() if element.choice)
 
     def required(self, type_name: str) -> tuple[Element, ...]:
         """
@@ -178,7 +185,8 @@ class Definitions:
     def _form(self, path: str, name: str, type_name: str, line: dict[str, Any]) -> Element:
         choice = name if name.endswith("[x]") else ""
         binding = line.get("binding", {})
-        systems = self._value_sets[binding["valueSet"]] if binding.get("strength") == "required" else None
+        coded = binding.get("strength") == "required"
+        systems = self._value_sets[binding["valueSet"]] if coded else None
         return Element(
             path=path,
             name=name[:-3] + type_name[0].upper() + type_name[1:] if choice else name,
@@ -186,6 +194,7 @@ class Definitions:
             min=line["min"],
             many=line["max"] != "1",
             codes=None if systems is None else frozenset(code for codes in systems.values() for code in codes),
+            coded=coded,
             targets=tuple(line.get("target", {}).get(type_name, ())),
             choice=choice,
         )

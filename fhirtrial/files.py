@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from fhirtrial.errors import MappingError
 
@@ -66,6 +69,13 @@ class MappingFiles:
             if folder.is_dir() and folder.joinpath("mapping.yaml").is_file()
         }
         return sorted(found, key=lambda name: (name != "ctgov", name))
+
+    def read_json(self, name: str) -> Any:
+        """What the JSON file of that name says. Raises MappingError if there is none, or if it is not JSON."""
+        try:
+            return orjson.loads(self.read_bytes(name))
+        except orjson.JSONDecodeError as error:
+            raise MappingError(f"not JSON: {error.msg}", file=name, line=error.lineno) from error
 
     def names(self, folder: str, ending: str = ".yaml") -> Iterator[str]:
         """The names of all files of a folder, each once, sorted."""

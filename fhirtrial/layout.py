@@ -27,8 +27,8 @@ class Dataset:
     A table: ``name`` as the record has it, ``file`` as the file is called, without its ending.
 
     ``is_list`` is False for the root, of which each record has one row. ``keys`` are the columns that tell the rows of
-    one record apart, ``sequence`` the one that numbers them (they are in its order if it is a number); empty if there is
-    none.
+    one record apart, ``sequence`` the one that numbers them (they are in its order if it is a number); empty where
+    there is none.
     """
 
     name: str

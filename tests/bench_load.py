@@ -39,7 +39,7 @@ def ready_made(source: Path, target: ServerTarget) -> list[list[bytes]]:
         shared |= {item.reference: item for item in group.items if not item.study}
         own.append(in_order([item for item in group.items if item.study]))
     limits = Limits(entries=FIRST, size=target.limits.size)
-    steps = [list(chains([[item] for item in level], limits)) for level in by_level(shared.values())]
+    steps = [list(chains(level, limits)) for level in by_level(shared.values())]
     steps.append(list(chains(own, limits)))
     return [[made(bundle, target) for chain in step for bundle in chain] for step in steps]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from fhirtrial.identity import Identity, identity_of
 from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
 
 Resource = dict[str, Any]
@@ -20,6 +23,8 @@ class MemoryTarget:
     """Holds resources by type and id; ``history`` has all their versions, ``log`` what was asked and written."""
 
     address = "https://server.example/fhir"
+    workers = 2
+    remembers = False
 
     def __init__(self, release: str = "R5", limits: Limits | None = None) -> None:
         self.release = release
@@ -47,6 +52,12 @@ class MemoryTarget:
         self.history.setdefault(name, []).append(orjson.loads(orjson.dumps(resource)))
 
     # ------------------------------------------------------------ what the loader calls
+
+    def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
+        return State(state, server=self.address, release=self.release, mapping=mapping, dry=dry)
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         with self.lock:

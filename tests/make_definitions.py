@@ -10,7 +10,8 @@ holds HL7's packages ``hl7.fhir.r5.core`` 5.0.0 and ``hl7.terminology``), ``…-
 With R5 are made ``tests/conformance/tables.json`` for the checker of the tests (the invariants of the same types, and
 the code systems that their value sets draw from, with the displays; HL7 publishes newer and further code systems apart:
 those in the folder ``shared`` beside the checkout are taken as well) and ``mappings/fhir/cross-version.json``: HL7's
-extensions for R5 elements that R4 lacks, from ``shared/fhir/xver-r5.r4`` (package ``hl7.fhir.uv.xver-r5.r4`` 0.1.1).
+extensions for R5 elements that R4 lacks, from ``shared/fhir/xver-r5.r4`` (package ``hl7.fhir.uv.xver-r5.r4`` 0.1.1),
+and those of HL7's extension pack that hold a value and are in ``shared/fhir/extensions`` (5.3.0-ballot-tc1).
 """
 
 from __future__ import annotations
@@ -293,6 +294,13 @@ def cross_version() -> str:
         elements = {element["id"]: element for element in definition["differential"]["element"]}
         contexts = [context["expression"] for context in definition["context"]]
         found[definition["url"]] = {**extension_at("Extension", elements), "context": contexts}
+    for file in (SHARED / "extensions").glob("StructureDefinition-*.json"):
+        definition = json.loads(file.read_bytes())
+        elements = {element["id"]: element for element in definition["snapshot"]["element"]}
+        held = extension_at("Extension", {**elements, "Extension": {}})
+        if "parts" not in held:
+            contexts = sorted({context["expression"] for context in definition["context"]})
+            found[definition["url"]] = {**held, "type": sorted(set(held["type"])), "context": contexts}
     lines = with_commas([f"{quote(url)}: {quote(line)}" for url, line in sorted(found.items())])
     return "\n".join(["{", *lines, "}"]) + "\n"
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from fhir.resources.conceptmap import ConceptMap
 
-from fhirtrial.codes import RELATIONSHIPS, Table, load_tables
+from fhirtrial.codes import Table, load_tables
+from fhirtrial.concept_map import RELATIONSHIPS
 from fhirtrial.files import MappingFiles
 from fhirtrial.prefixes import load_prefixes
 from tests.make_codes import CODES, as_text

@@ -22,8 +22,9 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.target import load_target
 from fhirtrial.publish.uses import uses
+from fhirtrial.release_names import RELEASES, ReleaseName
 from fhirtrial.releases.conversion import released
-from fhirtrial.releases.release import RELEASES, Release, ReleaseName
+from fhirtrial.releases.release import Release
 from fhirtrial.releases.table import load_table
 
 from .golden_update import mapper_of

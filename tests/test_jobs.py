@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from io import BytesIO
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,8 @@ def fails(number: int) -> int:
 
 
 def dies(number: int) -> int:
-    """Ends its process for the third."""
-    if number == 3:
+    """Ends its process, if that is a worker."""
+    if parent_process() is not None:
         os._exit(9)
     return number
 
@@ -101,7 +102,21 @@ def dies(number: int) -> int:
 def test_results_come_in_order() -> None:
     """Whatever is ready first."""
     with Jobs(slow_first, 2) as pool:
-        assert list(pool.run(range(10))) == [(number, number * 2) for number in range(10)]
+        assert list(pool.run(range(50))) == [(number, number * 2) for number in range(50)]
+
+
+def who(number: int) -> int:
+    """The process that works, after some work."""
+    time.sleep(0.001 * number / 10)
+    return os.getpid()
+
+
+def test_this_process_works_as_well() -> None:
+    """Two jobs are two processes: this one and another."""
+    with Jobs(who, 2) as pool:
+        processes = {process for _, process in pool.run(range(30))}
+    assert len(processes) == 2
+    assert os.getpid() in processes
 
 
 def test_errors_of_workers_are_raised_here() -> None:
@@ -131,7 +146,7 @@ def test_a_run_that_is_stopped_leaves_no_half_files_and_no_processes(tmp_path: P
         feed.flush()
         wait_until(lambda: list((tmp_path / "out").glob(".*.part")))
         workers = children(running.pid)
-        assert len(workers) == 2
+        assert len(workers) == 1  # the other is the command itself
         # Ctrl-C reaches every process of the terminal's group.
         (os.killpg if number == signal.SIGINT else os.kill)(running.pid, number)
         _, errors = running.communicate(timeout=20)

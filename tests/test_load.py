@@ -167,7 +167,7 @@ def test_what_somebody_edited_on_the_server_is_left(load: Load) -> None:
     assert load.target.now()[f"ResearchStudy/{number}"]["title"] == "Theirs"
     assert summary.outcomes["ResearchStudy"] == {"edited": 1}
     assert load.codes() == ["edited"]
-    assert load.issues[0].message == "it was edited on the server: version 2, we wrote 1: left as it is"
+    assert load.issues[0].message == "it was edited since: version 2, we wrote 1: left as it is"
 
     summary = load.run([edited(STUDIES[0])], force=True)
     assert load.target.now()[f"ResearchStudy/{number}"]["title"] == "Another title"
@@ -319,67 +319,6 @@ def test_fhir_that_is_made_already_is_loaded_as_well(release: str, tmp_path: Pat
     load_all([str(out)], other)
 
     assert other.now() == load.target.now()
-
-
-def test_a_folder_is_loaded_by_the_same_rules(tmp_path: Path, load: Load) -> None:
-    """A folder gets one file per type; a repeat touches no file; one change exchanges the files that hold it."""
-    from fhirtrial.loading.folder_target import FolderTarget
-
-    folder = tmp_path / "out"
-    load.source.write_bytes(b"\n".join(map(orjson.dumps, STUDIES)))
-    first = load_all([str(load.source)], FolderTarget(folder, release="R5"))
-    times = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    again = load_all([str(load.source)], FolderTarget(folder, release="R5"))
-    assert (
-        first.total("created")
-        == again.total("unchanged")
-        == sum(len(file.read_bytes().splitlines()) for file in folder.iterdir())
-    )
-    assert times == {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-
-    load.source.write_bytes(b"\n".join(map(orjson.dumps, [edited(STUDIES[0]), *STUDIES[1:]])))
-    assert load_all([str(load.source)], FolderTarget(folder, release="R5")).total("updated") == 2
-    touched = {file.name for file in folder.iterdir() if file.stat().st_mtime_ns != times[file.name]}
-    assert touched == {"ResearchStudy.ndjson", "PlanDefinition.ndjson"}
-
-
-def test_a_folder_of_more_than_memory_holds(tmp_path: Path, load: Load) -> None:
-    """What does not fit into memory waits on disk: the folder is the same, and a repeat finds it unchanged."""
-    from fhirtrial.loading.folder_target import FolderTarget
-
-    load.source.write_bytes(b"\n".join(map(orjson.dumps, STUDIES)))
-    small, large = tmp_path / "small", tmp_path / "large"
-    for folder, size in ((small, 2_000), (large, 1 << 30)):
-        load_all([str(load.source)], FolderTarget(folder, release="R5", in_memory=size))
-    assert {file.name: file.read_bytes() for file in small.iterdir()} == {
-        file.name: file.read_bytes() for file in large.iterdir()
-    }
-    again = load_all([str(load.source)], FolderTarget(small, release="R5", in_memory=2_000))
-    assert again.total("unchanged") == again.total("unchanged", "created", "updated") > 0
-
-
-def test_a_load_into_a_folder_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
-    """Ctrl-C in the middle: the folder has what was taken in until then, and the same command goes on."""
-    from fhirtrial.loading.folder_target import FolderTarget
-
-    studies = []
-    for number in range(400):
-        study = orjson.loads(orjson.dumps(STUDIES[0]))
-        study["protocolSection"]["identificationModule"]["nctId"] = f"NCT{number:08}"
-        studies.append(study)
-    source, folder = tmp_path / "many.jsonl", tmp_path / "out"
-    source.write_bytes(b"\n".join(map(orjson.dumps, studies)))
-
-    def stop(summary: LoadSummary) -> None:
-        if summary.written:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        load_all([str(source)], FolderTarget(folder, release="R5"), progress=stop)
-    kept = len((folder / "ResearchStudy.ndjson").read_bytes().splitlines())
-    assert 0 < kept < 400
-    rest = load_all([str(source)], FolderTarget(folder, release="R5"))
-    assert rest.outcomes["ResearchStudy"] == {"unchanged": kept, "created": 400 - kept}
 
 
 def test_how_much_was_read_is_known_from_the_files(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from tests.hapi.faults import randomly
 from tests.hapi.proxy import FaultyProxy
 from tests.hapi.server import HapiServer
 from tests.load_target import references
+from tests.test_convert import study
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent
@@ -170,6 +171,22 @@ def test_a_hospitals_own_study_is_adopted_and_two_are_left_alone(hapi: HapiServe
         assert f"ResearchStudy/{one}" not in held
 
 
+def test_an_edit_of_an_adopted_study_survives_a_lost_state(hapi: HapiServer, tmp_path: Path) -> None:
+    """A hospital's own study is adopted, whatever its version; edited since, it is left, though the state is lost."""
+    number = number_of(GOLDEN[0])
+    own = {"resourceType": "ResearchStudy", "id": "own", "identifier": [{"system": SYSTEM, "value": number}]}
+    with FhirClient(hapi.base_url) as client:
+        for status in ("active", "completed"):
+            client.update({**own, "status": status})
+        assert load(hapi.base_url, written(tmp_path, GOLDEN[:1])).outcomes["ResearchStudy"] == {"updated": 1}
+        client.update({**client.read("ResearchStudy", "own"), "title": "Theirs"})
+        source = written(tmp_path, [edited(GOLDEN[0])])
+
+        assert load(hapi.base_url, source).outcomes["ResearchStudy"] == {"edited": 1}
+        assert client.read("ResearchStudy", "own")["title"] == "Theirs"
+        assert load(hapi.base_url, source, force=True).outcomes["ResearchStudy"] == {"updated": 1}
+
+
 def test_what_a_record_has_no_longer_is_pruned(hapi: HapiServer, tmp_path: Path) -> None:
     """An intervention that left the record is deleted on the server, and nothing else."""
     study = next(
@@ -188,6 +205,24 @@ def test_what_a_record_has_no_longer_is_pruned(hapi: HapiServer, tmp_path: Path)
     gone = before - everything(hapi.base_url).keys()
     assert summary.total("deleted") == 1
     assert {name.partition("/")[0] for name in gone} == {"ActivityDefinition"}
+
+
+@BOTH
+def test_what_others_refer_to_is_not_pruned(hapi: HapiServer, tmp_path: Path) -> None:
+    """A party that somebody's own study refers to stays, though neither searches nor the server see that reference."""
+    state = tmp_path / "state"
+    load(hapi.base_url, written(tmp_path, [study(1, "Used"), study(2, "Lonely")]), state=state)
+    names = {each["name"]: each["id"] for each in everything(hapi.base_url).values() if "name" in each}
+    used = {"reference": f"Organization/{names['Used']}"}
+    extension = [{"url": "https://hospital.example/funder", "valueReference": used}]
+    with FhirClient(hapi.base_url) as client:
+        client.update({"resourceType": "ResearchStudy", "id": "own", "status": "active", "extension": extension})
+    summary = load(hapi.base_url, written(tmp_path, [study(1), study(2)]), state=state, prune=True)
+
+    left = {each.get("name") for each in everything(hapi.base_url).values()}
+    assert "Used" in left
+    assert "Lonely" not in left
+    assert summary.issues["not-pruned"] == 1
 
 
 def _load_in_process(url: str, source: str, seed: int) -> None:

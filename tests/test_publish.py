@@ -23,8 +23,9 @@ from fhirtrial.cli import main
 from fhirtrial.errors import UsageError
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.publication import Publication, definitions_for
+from fhirtrial.release_names import RELEASES, ReleaseName
 from fhirtrial.releases.conversion import released
-from fhirtrial.releases.release import RELEASES, Release, ReleaseName
+from fhirtrial.releases.release import Release
 
 from .records import SHARED, golden, shared
 
@@ -288,7 +289,15 @@ def test_package(release: str) -> None:
 
     assert (manifest["name"], manifest["version"]) == (f"fhirtrial.{release.lower()}", fhirtrial.__version__)
     assert manifest["fhirVersions"] == [VERSIONS[release]]
-    assert manifest["dependencies"] == {f"hl7.fhir.{release.lower()}.core": VERSIONS[release]}
+    cross_version = {} if release == "R5" else {f"hl7.fhir.uv.xver-r5.{release.lower()}": "0.1.x"}
+    assert manifest["dependencies"] == {f"hl7.fhir.{release.lower()}.core": VERSIONS[release], **cross_version}
+    stands_on = {
+        context["expression"].rpartition("/StructureDefinition/")[0]
+        for resource in made(release).resources
+        for context in resource.get("context", ())
+        if context["type"] == "extension"
+    } - {"https://fhirtrial.org"}
+    assert stands_on == (set() if release == "R5" else {"http://hl7.org/fhir/5.0"})
     assert (manifest["type"], manifest["canonical"]) == ("Conformance", BASE.rstrip("/"))
     assert index["index-version"] == 2
     assert [f"package/{entry['filename']}" for entry in index["files"]] == list(files) == sorted(files)
@@ -382,6 +391,31 @@ def test_command_follows_links_and_writes_to_devices(tmp_path: Path) -> None:
     assert (tmp_path / "real.tgz").is_file()
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("releases/own.json", '{"resourceType": 1,\n}', "releases/own.json:2: not JSON: "),
+        ("releases/own.json", '{"resourceType": "ConceptMap"}', "releases/own.json: a ConceptMap needs groups, "),
+        (
+            "releases/own.json",
+            '{"resourceType": "ConceptMap", "group": [{"source": "urn:x:y", "element": [\n{"code": "A"}]}]}',
+            "releases/own.json:2: A needs a target, or noMap: true if no code says the same",
+        ),
+        ("releases/study-status.json", "[]", "releases/study-status.json: no ConceptMap"),
+        ("ctgov/schema.json", "{", "ctgov/schema.json:1: not JSON: "),
+        ("fhir/r4.json", "{", "fhir/r4.json:1: not JSON: "),
+    ],
+)
+def test_own_file_that_is_broken(file: str, text: str, message: str, tmp_path: Path) -> None:
+    """A file in a folder of one's own that cannot be read is one error, with its name and, where known, its line."""
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(text)
+    done = run("--to", "R4", "--mappings", str(tmp_path))
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.count("\n") == 1
+
+
 def test_command_says_what_is_wrong(tmp_path: Path) -> None:
     """What cannot be meant, or cannot be written, is one line and exit code 2."""
     (tmp_path / "file").write_text("")
@@ -391,7 +425,7 @@ def test_command_says_what_is_wrong(tmp_path: Path) -> None:
         (
             "--package",
             "no/such/a.tgz",
-        ): f"{Path('no/such/a.tgz').resolve()}: cannot be written: No such file or directory",
+        ): "no/such/a.tgz: cannot be written: No such file or directory",
         ("-o", f"{tmp_path}/file/x/"): f"{tmp_path}/file/x: no such folder can be made: Not a directory",
     }
     for arguments, message in wrong.items():

@@ -160,8 +160,16 @@ def test_files_and_folders(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_records_is_told(tmp_path: Path) -> None:
-    """Files that are none of records are passed over, and each is told once, before the records."""
-    for name in (".DS_Store", "README.txt", "__MACOSX/1.json", "image.png", ".git/x.json", "deep/Thumbs.db"):
+    """Files that are none of records are passed over, and each is told once, before the records; but for our own."""
+    for name in (
+        ".DS_Store",
+        "README.txt",
+        "__MACOSX/1.json",
+        "image.png",
+        ".git/x.json",
+        "deep/Thumbs.db",
+        ".fhirtrial.sqlite",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "a.json").write_bytes(LINES[0])

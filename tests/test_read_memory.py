@@ -105,3 +105,28 @@ def test_a_record_that_is_too_large_is_not_held(form: str) -> None:
     assert records == []
     assert [issue.message for issue in refused] == ["the record has more than 8,388,608 bytes"]
     assert most < 32 << 20
+
+
+@pytest.mark.parametrize("order", ["together", "apart"])
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_memory_does_not_grow_with_a_table(form: str, order: str, tmp_path: Path) -> None:
+    """50 MB of EX are read in less than 12, whether the rows of a subject stand together or not."""
+    subjects, each = 500, 20
+    places = [(subject, number) for subject in range(subjects) for number in range(each)]
+    if order == "apart":
+        places.sort(key=lambda place: place[1])
+    names = ["USUBJID", "EXSEQ", "EXTRT"]
+    (tmp_path / "dm.csv").write_text("USUBJID\n" + "".join(f"S{subject}\n" for subject in range(subjects)))
+    with (tmp_path / f"ex.{form}").open("w") as file:
+        if form == "csv":
+            file.write(",".join(names) + "\n")
+            file.writelines(f"S{subject},{number},{'x' * 5_000}\n" for subject, number in places)
+        else:
+            columns = ",".join(f'{{"name":"{name}"}}' for name in names)
+            file.write(f'{{"datasetJSONVersion":"1.1.0","columns":[{columns}],"rows":[')
+            file.writelines(f'["S{subject}",{number},"{"x" * 5_000}"],' for subject, number in places)
+            file.write('["S1",-1,"x"]]}')
+    count, most = peak(tmp_path)
+
+    assert count == subjects
+    assert most < BOUND

@@ -186,3 +186,16 @@ def test_ids_of_parts() -> None:
     assert up(made).resource == given
     assert made["extension"][0]["id"] == "a"
     assert made["extension"][0]["extension"][1]["id"] == "t"
+
+
+def test_a_code_that_r5_requires() -> None:
+    """R5 wants languages coded, R4 takes text: the text stays, and an error says that R5 servers refuse it."""
+    text, coded = {"text": "German"}, {"coding": [{"system": "urn:ietf:bcp:47", "code": "de"}]}
+    message = "R5 requires a code here, and text is none: kept as it is, and R5 servers refuse the resource"
+    for kind, languages in {
+        "Patient": [{"language": text}, {"language": coded}],
+        "Practitioner": [text, coded],
+    }.items():
+        made = up({"resourceType": kind, "id": "p", "communication": languages})
+        assert made.resource["communication"] == [{"language": text}, {"language": coded}]
+        assert said(made.issues) == [f"error no-r5-code {kind}/p.communication.language: {message}"]

@@ -11,18 +11,25 @@ import orjson
 import pytest
 import yaml
 
+from fhirtrial.codes import load_tables
+from fhirtrial.definitions import Definitions
 from fhirtrial.errors import MappingError, UsageError
 from fhirtrial.files import MappingFiles
+from fhirtrial.releases.copies.study_status import nearest_codes
 from fhirtrial.releases.release import Release
 from fhirtrial.releases.table import load_table
 
 from .conformance.earlier import EXTENSIONS, OFFICIAL, facts
-from .releases import SHARED
+from .conformance.scope import CODE_SYSTEMS
+from .releases import R4, SHARED
 
 MAPPINGS = Path(__file__).resolve().parents[1] / "mappings"
 FILE = "releases/r4.yaml"
 TEXT = (MAPPINGS / FILE).read_text("utf-8")
 TABLE = load_table(MappingFiles())
+SD = "http://hl7.org/fhir/StructureDefinition/"
+EARLIER = OFFICIAL.replace("5.0", "4.0")
+R5 = Definitions.load(MappingFiles())
 hl7 = pytest.mark.skipif(not SHARED.is_dir(), reason="HL7's definitions are not beside the checkout")
 
 
@@ -31,6 +38,11 @@ def with_text(folder: Path, text: str, file: str = FILE) -> Path:
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     (folder / file).write_text(text, encoding="utf-8")
     return folder
+
+
+def misplaced(path: str, url: str, place: str, right: str) -> str:
+    """What is said of an extension that may not stand where a row puts it."""
+    return f"{path}: HL7's extension {url} may not stand on {place}, but on {right}"
 
 
 # Each: the old text, the new text, how many lines further the error is (None: no line), the message.
@@ -67,6 +79,31 @@ CASES: dict[str, tuple[str, str, int | None, str]] = {
     "value of another type": ("descriptionSummary: {extension: hl7}",
         "descriptionSummary: {extension: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-ResearchStudy.date'}",
         0, "ResearchStudy.descriptionSummary: HL7's extension holds valueDateTime, not valueMarkdown"),
+    "address of the pack that HL7 has not": ("'sd:artifact-description'", "'sd:artifact-describtion'", 0,
+        f"Group.description: HL7 defines no extension {SD}artifact-describtion; did you mean {SD}artifact-description?"),
+    "address of the pack with another value": ("'sd:artifact-description'", "'sd:artifact-date'", 0,
+        "Group.description: HL7's extension holds valueDateTime, not valueMarkdown"),
+    "address of the pack at another place": ("'our:StructureDefinition/computable-name'", "'sd:characteristicExpression'",
+        0, misplaced("ResearchStudy.name", f"{SD}characteristicExpression", "ResearchStudy", "Group")),
+    "address at another place": ("descriptionSummary: {extension: hl7}",
+        f"descriptionSummary: {{extension: '{OFFICIAL}Organization.description'}}", 0,
+        misplaced("ResearchStudy.descriptionSummary", f"{OFFICIAL}Organization.description", "ResearchStudy", "Organization")),
+    "address on another element": ("role: {extension: hl7, beside: true",
+        f"role: {{extension: '{OFFICIAL}Group.type', beside: true", 0,
+        misplaced("Provenance.entity.role", f"{OFFICIAL}Group.type", "Provenance.entity.role", "Group.type")),
+    "address of a first one at another place": ("consent: {extension: hl7",
+        f"consent: {{extension: '{OFFICIAL}Provenance.patient'", 0,
+        misplaced("ResearchSubject.consent", f"{OFFICIAL}Provenance.patient", "ResearchSubject", "Provenance")),
+    "address of a split one without parts": ("reason: {extension: hl7",
+        f"reason: {{extension: '{OFFICIAL}MedicationAdministration.recorded'", 0,
+        "MedicationAdministration.reason: HL7's extension has not both parts of a CodeableReference"),
+    "address of a plain choice with another value": ("strength[x]: {extension: hl7",
+        f"strength[x]: {{extension: '{OFFICIAL}Medication.totalVolume'", 0,
+        misplaced("Medication.ingredient.strength[x]", f"{OFFICIAL}Medication.totalVolume", "Medication.ingredient.strength", "Medication.amount")),
+    "address of R5's elements": (f"official: {OFFICIAL}", f"official: {OFFICIAL.replace('5.0', '5.1')}", 0,
+        f"`official` is {OFFICIAL}, HL7's address for elements of FHIR 5.0.0, not {OFFICIAL.replace('5.0', '5.1')!r}"),
+    "address of R4's elements": (f"earlier: {EARLIER}", f"earlier: {OFFICIAL}", 0,
+        f"`earlier` is {EARLIER}, HL7's address for elements of FHIR 4.0.1, not {OFFICIAL!r}"),
     "unknown pair": ("call: dosage", "call: dosages", 0,
         "no pair of functions is called 'dosages'; did you mean dosage?"),
     "unknown rule": ("rule: narrative", "rule: narratives", 0,
@@ -113,7 +150,13 @@ def test_an_empty_table(tmp_path: Path) -> None:
     ("file", "text", "message"),
     [
         ("releases/study-status.json", "{", r"releases/study-status.json:1: not JSON: .*"),
-        ("releases/study-status.json", "{}", r"releases/study-status.json: no ConceptMap with one target .*"),
+        ("releases/study-status.json", "{}", r"releases/study-status.json: no ConceptMap"),
+        (
+            "releases/study-status.json",
+            (MAPPINGS / "releases/study-status.json").read_text().replace(', "relationship": "equivalent"', "", 1),
+            r"releases/study-status.json:15: the target of active: no relationship; it is one of equivalent, .*",
+        ),
+        ("fhir/cross-version.json", '{"a": 1}', r"fhir/cross-version.json: must be an object of extensions by address"),
         ("fhir/cross-version.json", "[\n,", r"fhir/cross-version.json:2: not JSON: .*"),
     ],
 )
@@ -137,6 +180,7 @@ WITHOUT = {
     "ResearchStudy.site": "the address in its extensions would stay",
     "ResearchStudy.objective": "only the parts of it change, which have rows of their own",
     "ResearchStudy.objective.type": "the address of its code system would stay",
+    "MedicationAdministration.statusReason": "the address of its code system would stay",
     "MedicationAdministration.dosage": "it is the same but for R4's rule mad-1",
 }
 """Rows that FHIR's definitions do not ask for, and what would be wrong without them."""
@@ -190,21 +234,6 @@ def test_r4b_allows_what_r4_does() -> None:
             assert ours <= theirs, address
 
 
-def test_addresses_are_hl7s() -> None:
-    """Every official address of the table is one that HL7 defines, and stands where HL7 says."""
-    for rows in TABLE.rows.values():
-        for row in rows.values():
-            if row.extension.startswith(OFFICIAL):
-                assert row.extension in EXTENSIONS, row
-                place = EXTENSIONS[row.extension]["context"]
-                owners = {row.type, f"{row.type}.{row.native.removesuffix('[x]')}", "Element"}
-                if row.type == "ResearchStudy.recruitment":
-                    owners.add("ResearchStudy")
-                if row.type == "ResearchStudy.comparisonGroup":
-                    owners.add("ResearchStudy.arm")
-                assert owners & set(place), (row.line, place)
-
-
 def structure(folder: str, name: str) -> Any:
     """One of HL7's files."""
     return json.loads((SHARED / folder / f"StructureDefinition-{name}.json").read_bytes())
@@ -236,10 +265,15 @@ def test_r4_is_what_hl7_publishes(file: Path) -> None:
 
 
 def definitions() -> Iterator[tuple[str, Any]]:
-    """HL7's extensions for R5 elements."""
+    """HL7's extensions for R5 elements, and those of its pack that hold a value."""
     for file in sorted((SHARED / "xver-r5.r4").glob("StructureDefinition-ext-R5-*.json")):
         definition = json.loads(file.read_bytes())
         yield definition["url"], definition
+    for file in sorted((SHARED / "extensions").glob("StructureDefinition-*.json")):
+        definition = json.loads(file.read_bytes())
+        value = next(each for each in definition["snapshot"]["element"] if each["id"] == "Extension.value[x]")
+        if value["max"] != "0":
+            yield definition["url"], definition
 
 
 @hl7
@@ -249,8 +283,12 @@ def test_extensions_are_what_hl7_publishes() -> None:
     assert found.keys() == EXTENSIONS.keys()
     for url, definition in found.items():
         ours = EXTENSIONS[url]
-        assert ours["context"] == [each["expression"] for each in definition["context"]]
-        elements = {element["id"]: element for element in definition["differential"]["element"]}
+        assert set(ours["context"]) == {each["expression"] for each in definition["context"]}
+        of_pack = url.startswith(SD)
+        elements = {each["id"]: each for each in definition["snapshot" if of_pack else "differential"]["element"]}
+        if of_pack:
+            assert set(ours["type"]) == {each["code"] for each in elements["Extension.value[x]"]["type"]}, url
+            continue
         assert ours.get("max", "1") == elements["Extension"].get("max", "1"), url
         compared(ours, elements, "Extension")
 
@@ -271,18 +309,47 @@ def compared(ours: Any, elements: Any, at: str) -> None:
         compared(part, elements, stem + name)
 
 
+STATUS = "http://hl7.org/fhir/research-study-status"
+NO_STATE = {"overall-study": "the period of the whole study: it says nothing of how it stands"}
+"""The codes of R5's list that no status of R4 follows from, and why."""
+
+
 def test_the_status_map_is_total() -> None:
-    """Every state of R5, and every status of the registry, has a code that R4 knows; none is guessed twice."""
-    found = json.loads((MAPPINGS / "releases" / "study-status.json").read_bytes())
+    """Every state of R5 and every status of the registry has a row, whose code R4 knows, or a reason for having none."""
+    rows = nearest_codes(MappingFiles())
+    assert {code for system, code in rows if system == STATUS} == CODE_SYSTEMS[STATUS].keys() - NO_STATE.keys()
+    registry = load_tables(MappingFiles())["status"]
+    enumerated = set(yaml.safe_load((MAPPINGS / "ctgov" / "schema.json").read_text("utf-8"))["enums"]["Status"])
+    assert registry.labels.keys() == enumerated
+    own = {code for system, code in rows if system == registry.own}
+    assert own == enumerated - {code for code, pair in registry.outside.items() if pair in rows}
+    assert {system for system, _ in rows} == {STATUS, registry.own}
+
+
+def test_every_status_of_r4_is_reached() -> None:
+    """R4's eleven codes are all made, and none besides; what R4 and R5 call the same is the same, and exact."""
     codes = facts("R4").value_sets["http://hl7.org/fhir/ValueSet/research-study-status"]
     known = {code for each in codes.values() for code in each}
-    seen = [(group["source"], element["code"]) for group in found["group"] for element in group["element"]]
-    assert len(set(seen)) == len(seen)
-    for group in found["group"]:
-        for element in group["element"]:
-            assert len(element["target"]) == 1
-            assert element["target"][0]["code"] in known
-    for own in [source for source, _ in seen if source.endswith("/ctgov-Status")][:1]:
-        enumerated = set(yaml.safe_load((MAPPINGS / "ctgov" / "schema.json").read_text("utf-8"))["enums"]["Status"])
-        mapped = {code for source, code in seen if source == own}
-        assert mapped <= enumerated
+    rows = nearest_codes(MappingFiles())
+    assert {code for code, _ in rows.values()} == known
+    assert len(known) == 11
+    assert {code: rows[STATUS, code] for code in known} == {code: (code, True) for code in known}
+
+
+@pytest.mark.parametrize("publication", sorted(R5.element("ResearchStudy", "status").codes or ()))
+def test_status_and_state_are_two_things(publication: str) -> None:
+    """Whatever the publication's status is, the study's follows from its state alone, and both come back."""
+    rows = nearest_codes(MappingFiles())
+    for state in CODE_SYSTEMS[STATUS]:
+        coding = {"system": STATUS, "code": state}
+        study = {
+            "resourceType": "ResearchStudy",
+            "status": publication,
+            "progressStatus": [{"state": {"coding": [coding]}}],
+        }
+        made = R4.down(study).resource
+        code, exact = rows.get((STATUS, state), ("approved", False))
+        marks = {each["url"].rpartition("/")[2] for each in made["_status"]["extension"]}
+        assert made["status"] == code
+        assert marks == {"extension-ResearchStudy.status"} | ({"status-inexact"} if not exact else set())
+        assert R4.up(made).resource == study

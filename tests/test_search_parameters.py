@@ -22,8 +22,9 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.search_parameters import search_parameters
 from fhirtrial.publish.target import load_target
+from fhirtrial.release_names import RELEASES
 from fhirtrial.releases.conversion import released
-from fhirtrial.releases.release import RELEASES, Release
+from fhirtrial.releases.release import Release
 
 from .golden_update import cases, source
 

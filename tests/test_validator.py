@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fhirtrial.issue import Issue
 from fhirtrial.publish.publication import definitions_for
-from tests.validator import build, controls, definitions
+from fhirtrial.releases.release import COVERED
+from tests.maven import need
+from tests.validator import controls, definitions
 from tests.validator.finding import Finding
+from tests.validator.foreign import made
 from tests.validator.further_rules import dangling, further
 from tests.validator.good import GOOD
-from tests.validator.judgement import judge, lacking, validator
+from tests.validator.judgement import judge, judge_foreign, lacking, validator
 from tests.validator.sample import RELEASES, SAMPLE, resources, sample
-from tests.validator.validator import Validator
-from tests.validator.warnings import Harmless, harmless, sift
+from tests.validator.validator import PROGRAM, Validator
+from tests.validator.warnings import FOREIGN, Harmless, entries, sift
 
 from .records import golden, golden_subjects, shared
-
-REQUIRED = "FHIRTRIAL_REQUIRE_JAVA"
-"""The environment variable that CI sets: what is lacking is an error then, instead of a reason to skip."""
-
-
-def need(reason: str) -> None:
-    """Skips a test for a reason, where there is one; where the validator must run, the test fails."""
-    if reason and os.environ.get(REQUIRED):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_nothing_is_wrong_in_a_release(release: str) -> None:
     """
     Every wrong control is rejected by its rule, every good one passes, and neither the sample nor our own definitions
-    have an error, or a warning that is not on the list. One test, because the validator takes seconds to start.
+    nor what becomes of resources made elsewhere have an error, or a warning that is not on the list. One test, because
+    the validator takes seconds to start.
     """
     need(lacking(release))
     with validator(release) as running:
         assert list(controls.misjudged(running)) == []
         assert judge(running, resources(sample(), release) | definitions.published(release)).wrong == []
+        assert judge_foreign(running).wrong == []
 
 
 def test_a_package_for_another_release_is_refused(tmp_path: Path) -> None:
     """Our package loads as any FHIR package does: by what it says of itself."""
-    need(build.lacking())
+    need(PROGRAM.lacking())
     package = tmp_path / "package.tgz"
     package.write_bytes(definitions_for("R4").package())
     with pytest.raises(RuntimeError, match=r"is for FHIR 4\.0\.1, not 5\.0\.0"):
@@ -56,7 +50,7 @@ def test_a_package_for_another_release_is_refused(tmp_path: Path) -> None:
 
 def test_an_element_that_no_definition_has_is_refused(tmp_path: Path) -> None:
     """A package is parsed strictly: a misspelt element would be dropped in silence otherwise."""
-    need(build.lacking())
+    need(PROGRAM.lacking())
     folder = tmp_path / "package"
     folder.mkdir()
     (folder / "package.json").write_text('{"name": "x", "version": "1", "fhirVersions": ["5.0.0"]}')
@@ -82,9 +76,31 @@ def test_each_type_of_the_output_is_controlled(release: str) -> None:
     assert controls.count(release)["wrong"] > 100
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_each_type_comes_from_elsewhere(release: str) -> None:
+    """The release step is judged by resources of all its types, both ways, and where they are kept whole as well."""
+    ways = {way for way in ("R4→R5", "R4B→R5", "R5→R4", "R5→R4B") if way.endswith(f"→{release}")}
+    assert {each.way for each in made(release)} == ways | {f"{way} checked" for way in ways if release != "R5"}
+    for way in ways:
+        assert {each.resource["resourceType"] for each in made(release) if each.way == way} == set(COVERED)
+
+
+def test_what_the_step_refuses_may_be_wrong_there_only() -> None:
+    """A code that R5 lacks is said by an error of the step: what is found at that place is no news, elsewhere it is."""
+    group = next(each for each in made("R5") if each.name == "R4→R5 Group/1")
+    assert group.refused(Finding(severity="error", place="Group.type", rule="x", text="x"))
+    assert not group.refused(Finding(severity="error", place="Group.membership", rule="x", text="x"))
+    said = (Issue(severity="information", code="type-not-covered", message="x", path="Group/1: Basic"),)
+    contained = {"contained": [{"resourceType": "Basic"}, {"resourceType": "Patient"}]}
+    holder = replace(group, resource={**group.resource, **contained}, issues=said)
+    assert holder.refused(Finding(severity="error", place="Group.contained[0].code", rule="x", text="x"))
+    assert not holder.refused(Finding(severity="error", place="Group.contained[1].name", rule="x", text="x"))
+    assert not holder.refused(Finding(severity="error", place="Group.type", rule="x", text="x"))
+
+
 def test_an_error_is_never_harmless() -> None:
     """The list is for warnings: the same message as an error is left, and so is one at another place."""
-    entry = next(each for each in harmless() if each.path == "PractitionerRole.code")
+    entry = next(each for each in entries() if each.path == "PractitionerRole.code")
     text = entry.text.replace("\\", "")
     warning = Finding(severity="warning", place="PractitionerRole.code[0]", rule=entry.rule, text=text)
     error = Finding(severity="error", place="PractitionerRole.code[0]", rule=entry.rule, text=text)
@@ -95,10 +111,11 @@ def test_an_error_is_never_harmless() -> None:
 
 
 def test_every_entry_of_the_list_has_a_reason() -> None:
-    """A warning is let pass for a reason that a reader can judge, and each is there once."""
-    entries = harmless()
-    assert all(len(entry.reason) > 20 for entry in entries)
-    assert len({(entry.rule, entry.path, entry.text) for entry in entries}) == len(entries)
+    """A warning is let pass for a reason that a reader can judge, and each is there once; of our own output, no error."""
+    listed = [*entries(), *entries(FOREIGN)]
+    assert all(len(entry.reason) > 20 for entry in listed)
+    assert {entry.severity for entry in entries()} == {"warning"}
+    assert len({(entry.rule, entry.path, entry.text) for entry in listed}) == len(listed)
 
 
 def test_what_no_definition_says_is_checked_here() -> None:
@@ -117,15 +134,3 @@ def test_a_reference_to_nothing_is_found_in_extensions_too() -> None:
     study = {"resourceType": "ResearchStudy", "extension": [{"url": "urn:x:y", "extension": [party]}]}
     assert [each.rule for each in dangling({"ResearchStudy/1": study})] == ["dangling"]
     assert list(dangling({"ResearchStudy/1": study, "Organization/1": {}})) == []
-
-
-def test_without_java_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without Java or Maven skips these tests and says why; where they are required, they fail."""
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == "mvn" else name)
-    assert build.lacking() == "the independent validator needs Java 17 and Maven: there is no mvn"
-    monkeypatch.delenv(REQUIRED, raising=False)
-    with pytest.raises(pytest.skip.Exception, match="there is no mvn"):
-        need(build.lacking())
-    monkeypatch.setenv(REQUIRED, "1")
-    with pytest.raises(pytest.fail.Exception, match="there is no mvn"):
-        need(build.lacking())

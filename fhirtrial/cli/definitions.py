@@ -32,8 +32,9 @@ def definitions(*, to: str, output: str, package: str | None, mappings: str | No
       fhirtrial definitions --to R4B --package fhirtrial.r4b.tgz
       fhirtrial definitions | curl -H 'Content-Type: application/fhir+json' -d @- http://localhost:8080/fhir
     """
-    from fhirtrial.publish.publication import definitions_for, pretty
-    from fhirtrial.publish.write import write_file, write_folder
+    from fhirtrial.pipelines.output import write_file, write_folder
+    from fhirtrial.publish.package import pretty
+    from fhirtrial.publish.publication import definitions_for
 
     is_folder = Path(output).is_dir() or output.endswith("/")
     if package is not None and output != "-":

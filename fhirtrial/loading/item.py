@@ -11,8 +11,10 @@ import orjson
 
 from fhirtrial.identity import Identity, identity_of
 
-_REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
-"""A literal reference in JSON as orjson writes it; within a text the quotes would be escaped."""
+_REFERENCE = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"')
+"""A literal reference in JSON; within a text the quotes would be escaped."""
+_ADDRESS = re.compile(rb'"reference"\s*:\s*"([^"\\]+)"')
+"""Any reference in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +55,41 @@ def item_of(text: bytes, *, study: str = "", place: str = "") -> Item:
     ('Provenance/p', ('ResearchStudy/a',))
     """
     resource = orjson.loads(text)
-    found = dict.fromkeys(match.decode("ascii") for match in _REFERENCE.findall(text))
     return Item(
         reference=f"{resource['resourceType']}/{resource.get('id', '')}",
         identity=identity_of(resource),
         text=text,
         digest=sha256(text).digest(),
-        references=tuple(found),
+        references=references_in(text),
         study=study,
         place=place,
     )
 
 
+def references_in(text: bytes) -> tuple[str, ...]:
+    """
+    The literal references in a resource's JSON text, each once, in their order.
+
+    >>> references_in(b'{"subject": {"reference": "Patient/a"}}')
+    ('Patient/a',)
+    """
+    return tuple(dict.fromkeys(match.decode("ascii") for match in _REFERENCE.findall(text)))
+
+
+def placeholders_in(text: bytes) -> list[str]:
+    """
+    The references that mean something only within a Bundle: https://hl7.org/fhir/R5/bundle.html#references.
+
+    >>> placeholders_in(b'{"subject":{"reference":"urn:uuid:7"}}')
+    ['urn:uuid:7']
+    """
+    found = (match.decode() for match in _ADDRESS.findall(text))
+    return [name for name in dict.fromkeys(found) if name.startswith(("urn:uuid:", "urn:oid:"))]
+
+
 def with_references(text: bytes, other: Mapping[str, str]) -> bytes:
     """
-    A resource's text with some of its literal references exchanged.
+    A resource's text with some of its references exchanged: literal ones, or a Bundle's own.
 
     >>> with_references(b'{"subject":{"reference":"Patient/a"}}', {"Patient/a": "Patient/7"})
     b'{"subject":{"reference":"Patient/7"}}'
@@ -76,10 +98,10 @@ def with_references(text: bytes, other: Mapping[str, str]) -> bytes:
         return text
 
     def exchanged(match: re.Match[bytes]) -> bytes:
-        name = match[1].decode("ascii")
-        return b'"reference":"' + other[name].encode("ascii") + b'"' if name in other else match[0]
+        name = match[1].decode()
+        return b'"reference":"' + other[name].encode() + b'"' if name in other else match[0]
 
-    return _REFERENCE.sub(exchanged, text)
+    return _ADDRESS.sub(exchanged, text)
 
 
 def with_id(text: bytes, identity: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -14,7 +15,7 @@ import orjson
 from fhirtrial.identity import Identity
 from fhirtrial.issue import Issue, Severity
 from fhirtrial.loading.compare import changes
-from fhirtrial.loading.decision import Decision, decide
+from fhirtrial.loading.decision import Decision, decide, targets_of
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.pace import Pace
 from fhirtrial.loading.plan import by_level, chains, in_order
@@ -52,14 +53,14 @@ class Options:
 
     ``verify`` looks at everything on the target, whatever is remembered; ``force`` exchanges what was edited there;
     ``dry`` writes nothing; ``prune`` deletes what we made for a study and the record no longer has; ``workers`` is how
-    many bundles are under way at a time.
+    many bundles are under way at a time (None: as many as are of use for the target).
     """
 
     verify: bool = False
     force: bool = False
     dry: bool = False
     prune: bool = False
-    workers: int = 2
+    workers: int | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class Wave:
     Studies that are compared and written together; ``shared`` are resources of theirs met for the first time.
 
     ``failed`` says of resources, by reference, why they are not written; ``refused`` of studies, by their place.
+    ``spoken_of`` are the resources of the target that our Provenances there speak of.
     """
 
     groups: list[Group] = field(default_factory=list)
@@ -75,6 +77,7 @@ class Wave:
     decisions: dict[str, Decision] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
+    spoken_of: set[str] = field(default_factory=set)
 
 
 class Loader:
@@ -85,6 +88,7 @@ class Loader:
         target: where to.
         state: what was written there before.
         options: how.
+        own: how the systems of identifiers begin that only this tool gives.
         noticed: is called with each issue.
         shown: is called with each resource that would change, its study, and where it differs from what the target
             holds; before it is written.
@@ -98,6 +102,7 @@ class Loader:
         state: State,
         options: Options,
         *,
+        own: str = "",
         noticed: Callable[[Issue], object] = lambda _: None,
         shown: Callable[[Item, Decision, Sequence[Difference]], object] | None = None,
         progress: Callable[[LoadSummary], object] = lambda _: None,
@@ -105,6 +110,7 @@ class Loader:
         self.target = target
         self.state = state
         self.options = options
+        self.own = own
         self.noticed = noticed
         self.shown = shown
         self.progress = progress
@@ -123,7 +129,8 @@ class Loader:
         Raises ServerError if the target cannot be reached any more, or does not want us: what was written until then
         is remembered, and another run goes on.
         """
-        with ThreadPoolExecutor(self.options.workers) as pool, ThreadPoolExecutor(1) as writing:
+        workers = self.options.workers or self.target.workers
+        with closing(self.seen), ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(1) as writing:
             self._map = pool.map
             under_way: Future[None] | None = None
             for wave in self._waves(groups):
@@ -166,7 +173,7 @@ class Loader:
     def _carry_out(self, wave: Wave) -> None:
         """Writes what is to be written: what studies share first, by level, then the studies."""
         for level in by_level([item for item in wave.shared if self._writes(wave, item)]):
-            self._write(wave, [[item] for item in level])
+            self._write(wave, level)
         ready = [
             in_order([item for item in group.items if item.study and self._writes(wave, item)])
             for place, group in enumerate(wave.groups)
@@ -175,8 +182,9 @@ class Loader:
         self._write(wave, [group for group in ready if group])
         for item in wave.shared:
             self.summary.count(item.kind, self._outcome(wave, item, failed=False))
-        for place in range(len(wave.groups)):
-            self._finish(wave, place)
+        with self.state.transaction():  # one for all studies: each would take its time
+            for place in range(len(wave.groups)):
+                self._finish(wave, place)
 
     def _writes(self, wave: Wave, item: Item) -> bool:
         decision = wave.decisions.get(item.reference)
@@ -207,26 +215,41 @@ class Loader:
             held = found.get(item.identity, ())
             if len(held) < 2:
                 self.writer.lives(item, held[0].id if held else item.id)
+        for identity, there in found.items():
+            if identity.kind == "Provenance":
+                wave.spoken_of.update(*(targets_of(each.resource, base=self.target.address) for each in there))
+        agreed: dict[Identity, Written] = {}
         for last in (False, True):
             for reference, (item, known) in open_.items():
                 if (item.kind == "Provenance") == last:
-                    wave.decisions[reference] = self._decided(wave, item, known, found.get(item.identity, ()))
+                    held_here = found.get(item.identity, ())
+                    wave.decisions[reference] = self._decided(wave, item, known, held_here, agreed)
+        self.state.put(agreed)
 
-    def _decided(self, wave: Wave, item: Item, known: Written | None, held: Sequence[Held]) -> Decision:
-        resource = orjson.loads(self.writer.text(item))
-        base, force = self.target.address, self.options.force
-        decision = decide(item, resource, known, held, base=base, force=force)
+    def _decided(
+        self,
+        wave: Wave,
+        item: Item,
+        known: Written | None,
+        held: Sequence[Held],
+        agreed: dict[Identity, Written],
+    ) -> Decision:
+        """What is to be done with an item; what the target holds already is added to what is ``agreed``."""
+        text, base = self.writer.text(item), self.target.address
+        ours = bool(self.own) and item.identity.system.startswith(self.own)
+        ours = ours or any(f"{item.kind}/{each.id}" in wave.spoken_of for each in held)
+        decision = decide(item, text, known, held, base=base, ours=ours, force=self.options.force)
         if item.kind == "Provenance" and decision.action in ("update", "edited"):
             spoken_of = [wave.decisions[name] for name in item.references if name in wave.decisions]
             if not any(each.writes for each in spoken_of):
                 return Decision(action="unchanged")
-        if decision.action == "unchanged" and decision.held is not None and not self.options.dry:
+        if decision.action == "unchanged" and decision.held is not None:
             created = known is not None and known.created
-            self.state.put({item.identity: Written(item.digest, decision.held.id, decision.held.version, created)})
+            agreed[item.identity] = Written(item.digest, decision.held.id, decision.held.version, created)
         if self.shown is not None and decision.action in ("create", "update", "edited"):
             theirs = {} if decision.held is None else decision.held.resource
             with self._lock:
-                self.shown(item, decision, list(changes(resource, theirs, base=base)))
+                self.shown(item, decision, list(changes(orjson.loads(text), theirs, base=base)))
         if decision.action == "edited":
             hint = "--force overwrites it"
             self._say("warning", "edited", f"{decision.why}: left as it is", item, hint=hint)
@@ -278,7 +301,9 @@ class Loader:
         held = self.target.find([item.identity]).get(item.identity, [])
         if len(held) < 2:
             self.writer.lives(item, held[0].id if held else item.id)
-        decision = self._decided(wave, item, known, held)
+        agreed: dict[Identity, Written] = {}
+        decision = self._decided(wave, item, known, held, agreed)
+        self.state.put(agreed)
         wave.decisions[item.reference] = decision
         if not decision.writes:
             return Outcome(item=item)  # why is said already

@@ -14,7 +14,7 @@ QUICK = 2.0
 
 class Pace:
     """
-    The size of bundles, which follows from how long they took, and from what was refused as too large.
+    The size of bundles, which follows from how long they took, and from what was refused as too large or too much.
 
     >>> pace = Pace(Limits(entries=200, size=1000), entries=100)
     >>> pace.took(12.0, 100)
@@ -23,6 +23,9 @@ class Pace:
     >>> pace.took(0.5, 50)
     >>> pace.limits.entries
     63
+    >>> pace.throttled(63)
+    >>> pace.limits.entries
+    31
     """
 
     def __init__(self, most: Limits, *, entries: int) -> None:
@@ -43,6 +46,11 @@ class Pace:
                 self._entries = max(1, min(self._entries, entries // 2))
             elif seconds < QUICK and entries >= self._entries:
                 self._entries = min(self._most.entries, self._entries * 5 // 4 + 1)
+
+    def throttled(self, entries: int) -> None:
+        """Takes notice of a bundle for which the target wanted fewer at once, though it may have taken it then."""
+        with self._lock:
+            self._entries = max(1, min(self._entries, entries // 2))
 
     def too_large(self, entries: int, size: int) -> None:
         """Takes notice of a bundle that was refused for its size."""

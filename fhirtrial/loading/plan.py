@@ -2,31 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhirtrial.loading.item import Item
 
 
-def by_level(items: Iterable[Item]) -> list[list[Item]]:
+def by_level(items: Iterable[Item]) -> list[list[list[Item]]]:
     """
-    Items in levels, sorted: each refers only to items of levels before, or to none of them.
+    Items in levels: each refers only to items of levels before, or to none of them.
 
-    Items that refer to each other in a circle come together, in one level, after all others that they refer to.
+    Within a level they are in groups, sorted: mostly each alone, and those that refer to each other in a circle
+    together, for none of them can be written before the others.
     """
     waiting = {item.reference: item for item in items}
-    levels: list[list[Item]] = []
-    while waiting:
-        free = [
-            item
-            for item in waiting.values()
-            if not any(name in waiting and name != item.reference for name in item.references)
-        ]
-        level = free or list(waiting.values())  # a circle: only together
-        levels.append(sorted(level, key=lambda item: item.reference))
-        for item in level:
-            del waiting[item.reference]
+    circles = _circles({name: [each for each in item.references if each in waiting] for name, item in waiting.items()})
+    level_of: dict[str, int] = {}
+    levels: list[list[list[Item]]] = []
+    for circle in circles:
+        before = (level_of[name] for member in circle for name in waiting[member].references if name in level_of)
+        level = max(before, default=-1) + 1
+        level_of.update(dict.fromkeys(circle, level))
+        if level == len(levels):
+            levels.append([])
+        levels[level].append([waiting[member] for member in sorted(circle)])
+    for groups in levels:
+        groups.sort(key=lambda group: group[0].reference)
     return levels
+
+
+def _circles(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """
+    The strongly connected components of a graph, each behind those that it leads to, by Tarjan's algorithm.
+
+    https://en.wikipedia.org/wiki/Tarjan%27s_strongly_connected_components_algorithm
+
+    >>> _circles({"a": ["b"], "b": ["c"], "c": ["b"], "d": []})
+    [['c', 'b'], ['a'], ['d']]
+    """
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_: list[str] = []
+    is_open: set[str] = set()
+    found: list[list[str]] = []
+    for start in edges:
+        path = [] if start in number else [(start, iter(edges[start]))]
+        while path:
+            name, rest = path[-1]
+            if name not in number:
+                number[name] = lowest[name] = len(number)
+                open_.append(name)
+                is_open.add(name)
+            for other in rest:
+                if other not in number:
+                    path.append((other, iter(edges[other])))
+                    break
+                if other in is_open:
+                    lowest[name] = min(lowest[name], number[other])
+            else:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[name])
+                if lowest[name] == number[name]:
+                    place = open_.index(name)
+                    found.append(open_[place:][::-1])
+                    is_open.difference_update(open_[place:])
+                    del open_[place:]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +105,17 @@ def chains(groups: Iterable[Sequence[Item]], limits: Limits) -> Iterator[list[li
 def _cut(group: Sequence[Item], limits: Limits) -> Iterator[list[Item]]:
     piece: list[Item] = []
     size = 0
-    for item in group:
-        if piece and (len(piece) == limits.entries or size + len(item.text) > limits.size):
+    for circle in (each for level in by_level(group) for each in level):
+        weight = sum(len(item.text) for item in circle)
+        if piece and (len(piece) + len(circle) > limits.entries or size + weight > limits.size):
             yield piece
             piece, size = [], 0
-        piece.append(item)
-        size += len(item.text)
+        piece += circle
+        size += weight
     if piece:
         yield piece
 
 
 def in_order(items: Iterable[Item]) -> list[Item]:
     """Items so that what is referred to comes before what refers to it."""
-    return [item for level in by_level(items) for item in level]
+    return [item for level in by_level(items) for circle in level for item in circle]

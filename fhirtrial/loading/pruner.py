@@ -48,9 +48,12 @@ class Pruner:
         What others refer to a target may keep, so what refers to it may have to go first: as long as something went,
         the rest is tried again.
         """
-        waiting = list(self._ours(dry=dry))
+        with self.state.transaction():
+            waiting = list(self._ours(dry=dry))
         while waiting:
-            kept = [each for each in waiting if not (dry or self._deleted(each))]
+            # Of a folder all of a round together: each alone would take its time.
+            with self.target.together():
+                kept = [each for each in waiting if not (dry or self._deleted(each))]
             for each in waiting:
                 if each not in kept:
                     self.summary.count(each.identity.kind, "deleted")

@@ -18,10 +18,10 @@ from fhirtrial.loading.item import Item
 from fhirtrial.loading.loader import Group, Loader, Options
 from fhirtrial.loading.server_target import ServerTarget, counting
 from fhirtrial.loading.source import from_records, from_resources, holds_resources
-from fhirtrial.loading.state import State
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import Target
 from fhirtrial.mapping.difference import Difference
+from fhirtrial.prefixes import load_prefixes
 from fhirtrial.readers.meter import Meter
 from fhirtrial.server.auth.environment import from_environment
 from fhirtrial.server.client import FhirClient
@@ -67,17 +67,18 @@ def load_all(
     """
     given = list(sources)
     options = options or Options()
-    if options.workers < 1:
+    if options.workers is not None and options.workers < 1:
         raise UsageError(f"workers is {options.workers}; it must be at least 1")
     made = [holds_resources(source) for source in given]
     if any(made) and not all(made):
         raise UsageError("some sources are FHIR already, some a registry's records: load them one after the other")
     if options.prune and any(made):
         raise UsageError("pruning is for a registry's records: FHIR does not say what a record has no longer")
-    if options.prune and state is None:
+    if options.prune and state is None and not target.remembers:
         raise UsageError("pruning needs a state (--state FILE): it knows what was made for a study")
-    version = mapping_version(MappingFiles(Path(mappings) if mappings is not None else None))
-    memory = State(state, server=target.address, release=target.release, mapping=version)
+    files = MappingFiles(Path(mappings) if mappings is not None else None)
+    own = load_prefixes(files)["our"]
+    memory = target.open(state, mapping=mapping_version(files), dry=options.dry)
     try:
         meter = Meter(given)
 
@@ -85,7 +86,7 @@ def load_all(
             summary.share = meter.share
             progress(summary)
 
-        loader = Loader(target, memory, options, noticed=noticed, shown=shown, progress=metered)
+        loader = Loader(target, memory, options, own=own, noticed=noticed, shown=shown, progress=metered)
         groups: Iterator[Group]
         if any(made):
             groups = from_resources(given, release=target.release, noticed=loader.refuse)
@@ -134,12 +135,14 @@ def load(
 
     Args:
         sources: one source or several: see `load_all`.
-        server: the base address of a FHIR server, with credentials from the environment; or a `FhirClient`.
+        server: the base address of a FHIR server, with credentials from the environment; or a `FhirClient`, which
+            stays open.
         folder: a folder of NDJSON files instead.
         to: the release of FHIR; the server's if not given, R5 for a folder.
         further: as `load_all` takes them: ``state``, ``options``, ``noticed`` …
 
-    Raises UsageError unless it is exactly one of server and folder; and what `load_all` raises.
+    Raises UsageError unless it is exactly one of server and folder, and if the server of a client speaks another
+    release than ``to``; WrongVersion if that of an address does; and what `load_all` raises.
 
     """
     if (server is None) == (folder is None):
@@ -147,9 +150,12 @@ def load(
     given = [sources] if isinstance(sources, str) else sources
     if folder is not None:
         return load_all(given, FolderTarget(folder, release=to or "R5"), **further)
-    assert server is not None
+    if isinstance(server, FhirClient):
+        if to is not None and to != server.dialect.release:
+            raise UsageError(f"{server.address.text} speaks {server.dialect.release or 'another release'}, not {to}")
+        server.check_release()
+        return load_all(given, ServerTarget(server), **further)
     again: Counter[str] = Counter()
-    if isinstance(server, str):
-        server = FhirClient(server, auth=from_environment(), release=to, noticed=counting(again))
-    server.check_release()
-    return load_all(given, ServerTarget(server, again=again), **further)
+    with FhirClient(str(server), auth=from_environment(), release=to, noticed=counting(again)) as client:
+        client.check_release()
+        return load_all(given, ServerTarget(client, again=again), **further)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -11,12 +14,23 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity, identities_of
 from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.referrers import Referrers
+from fhirtrial.loading.state import State
 from fhirtrial.loading.target import Held, RefusedBundleError, Result, Write
-from fhirtrial.releases.release import RELEASES
+from fhirtrial.release_names import RELEASES
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.courier import Resend
 from fhirtrial.server.entries import upsert_entry
-from fhirtrial.server.errors import Conflict, NotFound, Refused, ServerError, ServerFault, TooLarge, Unreachable
+from fhirtrial.server.errors import (
+    Conflict,
+    NotFound,
+    Refused,
+    ServerError,
+    ServerFault,
+    Throttled,
+    TooLarge,
+    Unreachable,
+)
 from fhirtrial.server.response import Written
 
 _ELSEWHERE = frozenset({"HAPI-2279"})
@@ -34,9 +48,12 @@ class ServerTarget:
     created under that id, so that two who load at once do not make two. Known ones are updated by id, in the version
     that was seen.
 
-    ``again`` is what the client counts its resendings in: see `counting`. Raises UsageError if the server speaks a
-    release that nothing can be loaded in.
+    The client stays open: whoever has made it closes it. ``again`` is what it counts its resendings in: see `counting`.
+
+    Raises UsageError if the server speaks a release that nothing can be loaded in.
     """
+
+    remembers = False
 
     def __init__(self, client: FhirClient, *, again: Counter[str] | None = None) -> None:
         self.client = client
@@ -49,6 +66,16 @@ class ServerTarget:
         self.release = dialect.release
         entries = min(dialect.entries, dialect.most_entries or dialect.entries)
         self.limits = Limits(entries=entries, size=dialect.bytes)
+        self.workers = dialect.workers
+        self._referrers = Referrers(client)
+
+    def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
+        """The memory of what was written to this server."""
+        return State(state, server=self.address, release=self.release, mapping=mapping, dry=dry)
+
+    def together(self) -> AbstractContextManager[None]:
+        """A server and a file cannot be changed together: what only the server has done is looked up."""
+        return nullcontext()
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the server holds under identities of one type."""
@@ -79,6 +106,12 @@ class ServerTarget:
             raise RefusedBundleError(str(error), changed=True) from error
         except TooLarge as error:
             raise RefusedBundleError(str(error), too_large=True) from error
+        except Throttled as error:
+            # It was sent again as often as it may be: fewer entries may go, after the time that the server asks for.
+            wait = error.facts.retry_after or 0.0
+            if len(writes) == 1 or wait > self.client.retry.longest_wait:
+                raise
+            raise RefusedBundleError(str(error), throttled=True, wait=wait) from error
         except Conflict as error:
             if len(writes) == 1 and writes[0].way == "create":
                 return [self.revived(writes[0], error)]
@@ -91,7 +124,9 @@ class ServerTarget:
                 raise
             raise RefusedBundleError(str(error), place=error.entry) from error
         return [
-            refused(answer.errors[place]) if place in answer.errors else result(write, answer.entries[place])
+            refused(answer.errors[place])
+            if place in answer.errors
+            else result(write, answer.entries[place], throttled=answer.throttled > 0)
             for place, write in enumerate(writes)
         ]
 
@@ -119,31 +154,27 @@ class ServerTarget:
 
     def entry(self, write: Write) -> dict[str, Any]:
         """The entry of a transaction that carries out a write; the resource in it is the JSON text as it is."""
-        kind, identity = write.item.kind, write.item.identity
-        full_url = f"{self.address}/{kind}/{write.id}"
-        request = {"method": "PUT", "url": f"{kind}/{write.id}"}
-        if write.way == "update" and write.version:
-            request["ifMatch"] = f'W/"{write.version}"'
-        elif write.way == "create" and identity.system:
-            dialect = self.client.dialect
-            form = dialect.upsert(kind)
-            if form == "search-first":
-                return upsert_entry(
-                    orjson.loads(write.text),
-                    form=form,
-                    full_url=full_url,
-                    conditional_create=dialect.abilities(kind).conditional_create,
-                    if_none_exist=dialect.if_none_exist,
-                )
-            if form == "conditional-update":
-                request["url"] = identity.condition
-        return {"fullUrl": full_url, "resource": orjson.Fragment(write.text), "request": request}
+        kind, identity, dialect = write.item.kind, write.item.identity, self.client.dialect
+        create = write.way == "create" and identity.system
+        return upsert_entry(
+            orjson.Fragment(write.text),
+            identity=identity,
+            id=write.id,
+            form=dialect.upsert(kind) if create else "update-by-id",
+            full_url=f"{self.address}/{kind}/{write.id}",
+            version=write.version,
+            conditional_create=dialect.abilities(kind).conditional_create,
+            if_none_exist=dialect.if_none_exist,
+        )
 
     def delete(self, kind: str, identity: str, version: str) -> bool:
         """Deletes a resource; False if it is not in that version any more, or others refer to it."""
         try:
             # Not every server looks at the version of a delete.
             if version and version_of(self.client.read(kind, identity)) != version:
+                return False
+            # Nor does every server mind what would refer to nothing then.
+            if self._referrers.has(kind, identity):
                 return False
             self.client.delete(kind, identity, version=version)
         except Conflict:
@@ -153,8 +184,8 @@ class ServerTarget:
         return True
 
     def close(self) -> None:
-        """Ends the connections."""
-        self.client.close()
+        """Forgets what was read; each bundle was written when it was sent."""
+        self._referrers.close()
 
 
 def counting(again: Counter[str]) -> Callable[[Resend], None]:
@@ -166,14 +197,16 @@ def counting(again: Counter[str]) -> Callable[[Resend], None]:
     >>> again
     Counter({'503': 1})
     """
+    lock = Lock()
 
     def notice(resend: Resend) -> None:
-        again[str(resend.status or resend.reason or "no answer")] += 1
+        with lock:  # it is called by each thread that sends
+            again[str(resend.status or resend.reason or "no answer")] += 1
 
     return notice
 
 
-def result(write: Write, written: Written) -> Result:
+def result(write: Write, written: Written, *, throttled: bool = False) -> Result:
     """What became of a write, from the server's answer for its entry."""
     identity = written.reference.rpartition("/")[2] or write.id
     outcome = written.change
@@ -183,12 +216,12 @@ def result(write: Write, written: Written) -> Result:
         outcome = "unchanged" if same else "updated" if write.way == "update" else "created"
     if outcome == "deleted":
         raise RefusedBundleError(f"{written.reference}: the server says that it was deleted")
-    return Result(item=write.item, outcome=outcome, id=identity, version=written.version)
+    return Result(item=write.item, outcome=outcome, id=identity, version=written.version, throttled=throttled)
 
 
 def refused(error: ServerError) -> RefusedBundleError:
     """An entry that failed in a bundle of which others did not."""
-    return RefusedBundleError(str(error), changed=isinstance(error, Conflict))
+    return RefusedBundleError(str(error), changed=isinstance(error, Conflict), throttled=isinstance(error, Throttled))
 
 
 def version_of(resource: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import gzip
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -13,9 +14,9 @@ from typing import BinaryIO
 import orjson
 
 from fhirtrial.errors import UsageError
-from fhirtrial.identity import Identity
+from fhirtrial.identity import Identity, identity_of
 from fhirtrial.issue import Issue
-from fhirtrial.loading.item import Item, item_of
+from fhirtrial.loading.item import Item, item_of, placeholders_in, with_references
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
@@ -80,15 +81,7 @@ def from_resources(sources: Iterable[str], *, release: str, noticed: Refused) ->
 
     Raises UsageError if one of them is for another release than the target takes.
     """
-    items = []
-    for source in sources:
-        for found in read_resources(source, refused=noticed):
-            shown = release_of(found.resource)
-            if shown is not None and (shown == "R5") != (release == "R5"):
-                name = f"{found.resource['resourceType']}/{found.resource.get('id', '?')}"
-                hint = f"fhirtrial release … --to {release} makes {release} of it"
-                raise UsageError(f"{found.origin}: {name} is {shown}, the target takes {release}; {hint}")
-            items.append(item_of(orjson.dumps(found.resource), place=str(found.origin)))
+    items = list(_made(sources, release, noticed))
     first: dict[Identity, Item] = {}
     for item in items:
         other = first.setdefault(item.identity, item)
@@ -99,6 +92,37 @@ def from_resources(sources: Iterable[str], *, release: str, noticed: Refused) ->
     ordered = in_order({item.reference: item for item in items}.values())
     for start in range(0, len(ordered), _TOGETHER):
         yield Group(study="", items=ordered[start : start + _TOGETHER])
+
+
+def _made(sources: Iterable[str], release: str, noticed: Refused) -> Iterator[Item]:
+    """The resources of all sources, each with an id, and with literal references where it has those of a Bundle."""
+    found = [each for source in sources for each in read_resources(source, refused=noticed)]
+    names: dict[str, dict[str, str]] = {}
+    for each in found:
+        kind, place = each.resource["resourceType"], str(each.origin)
+        shown = release_of(each.resource)
+        if shown is not None and (shown == "R5") != (release == "R5"):
+            name = f"{kind}/{each.resource.get('id', '?')}"
+            hint = f"fhirtrial release … --to {release} makes {release} of it"
+            raise UsageError(f"{place}: {name} is {shown}, the target takes {release}; {hint}")
+        identity = identity_of(each.resource)
+        if not each.resource.get("id") and identity.system:
+            # As entries that are to be created have none: one that is the same in each run.
+            each.resource["id"] = sha256(f"{identity.system}|{identity.value}".encode()).hexdigest()[:32]
+        if each.full_url is not None:
+            names.setdefault(place, {})[each.full_url] = f"{kind}/{each.resource.get('id')}"
+    for each in found:
+        place = str(each.origin)
+        if not each.resource.get("id"):
+            message = f"a {each.resource['resourceType']} without id and identifier could not be found again"
+            noticed(Issue(severity="error", code="no-identifier", message=f"{message}; it is not loaded", place=place))
+            continue
+        item = item_of(with_references(orjson.dumps(each.resource), names.get(place, {})), place=place)
+        if lost := placeholders_in(item.text):
+            message = f"{item.reference} refers to {lost[0]}, which is no entry of its Bundle; it is not loaded"
+            noticed(Issue(severity="error", code="unresolved", message=message, place=place))
+        else:
+            yield item
 
 
 def holds_resources(source: str) -> bool:

@@ -8,15 +8,15 @@ before the next is sent, so that a run may stop at any moment.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from sqlite3 import DatabaseError
 from typing import NamedTuple
 
 from fhirtrial.errors import UsageError
 from fhirtrial.identity import Identity
+from fhirtrial.loading.database import Database
 
 LAYOUT = 1
 """The layout of the file; another one is refused."""
@@ -55,10 +55,11 @@ class State:
     The memory of loads into one target.
 
     Args:
-        path: the file; None remembers in memory, for this run alone.
+        kept: the file; None remembers for this run alone. A target that remembers by itself gives its database.
         server: the address of the target.
         release: the release of FHIR that is loaded.
         mapping: a name for the version of the mapping: where it differs, everything is looked at again.
+        dry: the file is read, and not written to.
 
     Its methods may be called from several threads. Raises UsageError if the file is no such memory, or belongs to
     another server or release.
@@ -72,74 +73,70 @@ class State:
 
     """
 
-    def __init__(self, path: Path | str | None, *, server: str, release: str, mapping: str) -> None:
-        self.path = "" if path is None else str(path)
-        self._lock = threading.RLock()
+    def __init__(
+        self, kept: Path | str | Database | None, *, server: str, release: str, mapping: str, dry: bool = False
+    ) -> None:
+        self._another = "folder" if isinstance(kept, Database) else "--state"
+        self._database = kept if isinstance(kept, Database) else Database(kept, dry=dry)
         try:
-            self._database = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute("PRAGMA busy_timeout = 60000")
-            self._database.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
-            raise UsageError(f"{path}: this is no state of earlier loads: {error}") from error
-        self._bind(server, release, mapping)
+            with self.transaction():
+                self._database.make(_TABLES)
+                self._bind({"layout": str(LAYOUT), "server": server, "release": release}, mapping)
+        except DatabaseError as error:
+            self.close()
+            raise UsageError(f"{self._database.path}: this is no state of earlier loads: {error}") from error
+        except UsageError:
+            self.close()
+            raise
 
-    def _bind(self, server: str, release: str, mapping: str) -> None:
-        about = dict(self._database.execute("SELECT name, value FROM about"))
-        wanted = {"layout": str(LAYOUT), "server": server, "release": release}
+    def _bind(self, wanted: dict[str, str], mapping: str) -> None:
+        about = dict(self._database.rows("SELECT name, value FROM about"))
         for name, value in wanted.items():
             if about.get(name, value) != value:
-                hint = "use another --state for it" if name != "layout" else "delete it: the server is read again"
-                self.close()
-                raise UsageError(f"{self.path}: this state is for the {name} {about[name]}, not {value}; {hint}")
+                hint = f"use another {self._another} for it" if name != "layout" else "delete it: all is read again"
+                message = f"{self._database.path}: this state is for the {name} {about[name]}, not {value}; {hint}"
+                raise UsageError(message)
         if about.get("mapping", mapping) != mapping:
             # Another mapping may make other bytes of the same record: what is the same then is found by comparing.
-            self._database.execute("UPDATE written SET digest = x''")
-        with self.transaction():
-            for name, value in (*wanted.items(), ("mapping", mapping)):
-                self._database.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
+            self._database.rows("UPDATE written SET digest = x''")
+        self._database.many("INSERT OR REPLACE INTO about VALUES (?, ?)", {**wanted, "mapping": mapping}.items())
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is remembered together, or nothing."""
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        return self._database.transaction()
 
     def get(self, identity: Identity) -> Written | None:
         """What was last written for an identity; None if nothing is known."""
         query = "SELECT digest, id, version, created FROM written WHERE kind = ? AND system = ? AND value = ?"
-        with self._lock:
-            row = self._database.execute(query, identity).fetchone()
+        row = self._database.row(query, identity)
         return None if row is None else Written(row[0], row[1], row[2], bool(row[3]))
 
     def put(self, written: dict[Identity, Written]) -> None:
         """Remembers what was written, all of it or, if the machine stops meanwhile, nothing."""
-        rows = [(*identity, each.digest, each.id, each.version, each.created) for identity, each in written.items()]
+        if written:
+            rows = [(*identity, *each) for identity, each in written.items()]
+            with self.transaction():
+                self._database.many("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def doubt(self, identities: Iterable[Identity]) -> None:
+        """Takes note that the target does not hold any more what was written: it is looked at again."""
+        statement = "UPDATE written SET digest = x'' WHERE kind = ? AND system = ? AND value = ?"
         with self.transaction():
-            self._database.executemany("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._database.many(statement, identities)
 
     def forget(self, identities: Iterable[Identity]) -> None:
         """Forgets what is no longer there."""
+        gone = list(identities)
         with self.transaction():
-            for identity in identities:
-                self._database.execute("DELETE FROM written WHERE kind = ? AND system = ? AND value = ?", identity)
-                self._database.execute("DELETE FROM used WHERE kind = ? AND system = ? AND value = ?", identity)
+            self._database.many("DELETE FROM written WHERE kind = ? AND system = ? AND value = ?", gone)
+            self._database.many("DELETE FROM used WHERE kind = ? AND system = ? AND value = ?", gone)
 
     def use(self, study: str, identities: Iterable[Identity]) -> None:
         """Remembers what a study consists of now, besides what it had before: see `gone` and `drop`."""
         more = sorted(set(identities) - self._used(study))
         if more:
             with self.transaction():
-                self._database.executemany(
-                    "INSERT INTO used VALUES (?, ?, ?, ?)", [(study, *identity) for identity in more]
-                )
+                self._database.many("INSERT INTO used VALUES (?, ?, ?, ?)", [(study, *each) for each in more])
 
     def gone(self, study: str, identities: Iterable[Identity]) -> list[Identity]:
         """What a study had, sorted, and does not consist of now."""
@@ -147,20 +144,18 @@ class State:
 
     def _used(self, study: str) -> set[Identity]:
         query = "SELECT kind, system, value FROM used WHERE study = ?"
-        with self._lock:
-            return {Identity(*row) for row in self._database.execute(query, (study,))}
+        return {Identity(*row) for row in self._database.rows(query, (study,))}
 
     def drop(self, study: str, identities: Iterable[Identity]) -> None:
         """Remembers that a study has these no longer."""
         with self.transaction():
-            query = "DELETE FROM used WHERE study = ? AND kind = ? AND system = ? AND value = ?"
-            self._database.executemany(query, [(study, *identity) for identity in identities])
+            rows = [(study, *identity) for identity in identities]
+            self._database.many("DELETE FROM used WHERE study = ? AND kind = ? AND system = ? AND value = ?", rows)
 
     def users(self, identity: Identity) -> list[str]:
         """The studies that have it, or had it and nobody has dropped it."""
         query = "SELECT study FROM used WHERE kind = ? AND system = ? AND value = ?"
-        with self._lock:
-            return [study for (study,) in self._database.execute(query, identity)]
+        return [study for (study,) in self._database.rows(query, identity)]
 
     def close(self) -> None:
         """Closes the file."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from fhirtrial.errors import FhirtrialError
 from fhirtrial.identity import Identity
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.plan import Limits
+from fhirtrial.loading.state import State
 
 Way = Literal["create", "update"]
 Outcome = Literal["created", "updated", "unchanged"]
@@ -44,12 +47,17 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one write: the id and version on the target, and whether the target changed anything."""
+    """
+    What became of one write: the id and version on the target, and whether the target changed anything.
+
+    ``throttled``: the target wanted fewer at once before it took it.
+    """
 
     item: Item
     outcome: Outcome
     id: str
     version: str
+    throttled: bool = False
 
 
 class RefusedBundleError(FhirtrialError):
@@ -57,16 +65,26 @@ class RefusedBundleError(FhirtrialError):
     A target that took nothing of a bundle, because of what is in it.
 
     ``place`` is the entry at fault where the target says so; ``too_large`` that the bundle has too many bytes or
-    entries; ``changed`` that a resource is not in the version, or under the id, that was expected.
+    entries; ``changed`` that a resource is not in the version, or under the id, that was expected; ``throttled`` that
+    the target wants fewer at once, and nothing more for ``wait`` seconds.
     """
 
     def __init__(
-        self, message: str, *, place: int | None = None, too_large: bool = False, changed: bool = False
+        self,
+        message: str,
+        *,
+        place: int | None = None,
+        too_large: bool = False,
+        changed: bool = False,
+        throttled: bool = False,
+        wait: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.place = place
         self.too_large = too_large
         self.changed = changed
+        self.throttled = throttled
+        self.wait = wait
 
 
 class Target(Protocol):
@@ -90,8 +108,32 @@ class Target(Protocol):
         """The most that one bundle may hold."""
 
     @property
+    def workers(self) -> int:
+        """How many bundles under way at a time are of use."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the target itself remembers what was written, so that no file is needed for that."""
+
+    @property
     def again(self) -> Counter[str]:
         """How often something had to be sent again, by the reason."""
+
+    def open(self, state: str | Path | None, *, mapping: str, dry: bool = False) -> State:
+        """
+        Makes ready for a load, and gives the memory of what was written before.
+
+        Args:
+            state: the file of that memory; None: what is not remembered is looked up.
+            mapping: a name for the version of the mapping.
+            dry: nothing is written, neither there nor into the memory.
+
+        Raises UsageError if the target is in use, or the memory is none or another target's.
+
+        """
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written and remembered inside is kept together, where the target can do that."""
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, list[Held]]:
         """All that the target holds under identities of one type; those that it does not hold are left out."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fhirtrial.loading.decision import Decision
 from fhirtrial.loading.item import Item, with_id, with_references
 from fhirtrial.loading.pace import Pace
+from fhirtrial.loading.plan import by_level
 from fhirtrial.loading.state import State, Written
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import RefusedBundleError, Result, Target, Write
@@ -44,6 +45,7 @@ class Writer:
         summary: LoadSummary,
         *,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.target = target
         self.state = state
@@ -51,6 +53,7 @@ class Writer:
         self.summary = summary
         self.addresses: dict[str, str] = {}
         self._clock = clock
+        self._sleep = sleep
         self._lock = threading.Lock()
 
     def lives(self, item: Item, id: str) -> None:
@@ -111,21 +114,28 @@ class Writer:
             return []
         begun = self._clock()
         try:
-            results = self.target.write(writes)
+            with self.target.together():
+                results = self.target.write(writes)
+                # Remembered before the next bundle is sent: a run may stop at any moment.
+                self.state.put({each.item.identity: self.written(each) for each in results if isinstance(each, Result)})
         except RefusedBundleError as error:
             if error.too_large:
                 self.pace.too_large(len(writes), sum(len(each.text) for each in writes))
-            if len(writes) == 1:
-                return [Outcome(item=writes[0].item, why=str(error), changed=error.changed)]
-            return [outcome for part in parts(writes, error) for outcome in self.bundle(part)]
+            if error.throttled:
+                self.pace.throttled(len(writes))
+                self._sleep(error.wait)
+            divided = parts(writes, error)
+            if len(divided) == 1:
+                return [Outcome(item=each.item, why=str(error), changed=error.changed) for each in writes]
+            return [outcome for part in divided for outcome in self.bundle(part)]
         took = self._clock() - begun
-        self.pace.took(took, len(writes))
-        done = [each for each in results if isinstance(each, Result)]
-        # Remembered before the next bundle is sent: a run may stop at any moment.
-        self.state.put({each.item.identity: self.written(each) for each in done})
+        if any(each.throttled for each in results):
+            self.pace.throttled(len(writes))
+        else:
+            self.pace.took(took, len(writes))
         with self._lock:
             self.summary.took(took, len(writes))
-        outcomes = [Outcome(item=each.item, result=each) for each in done]
+        outcomes = [Outcome(item=each.item, result=each) for each in results if isinstance(each, Result)]
         for write, each in zip(writes, results, strict=True):
             if isinstance(each, RefusedBundleError):
                 alone = len(writes) == 1
@@ -142,12 +152,18 @@ class Writer:
 
 def parts(writes: Sequence[Write], error: RefusedBundleError) -> list[Sequence[Write]]:
     """
-    A refused bundle in parts, in its order.
+    A refused bundle in parts, in the order of its references; one part if it cannot be divided.
 
     Around the entry at fault where the target has named it: those before it, itself, those after it; else two halves.
+    What refers to each other in a circle stays together.
     """
+    by_name = {write.item.reference: write for write in writes}
+    levels = by_level([write.item for write in writes])
+    units = [[by_name[item.reference] for item in circle] for level in levels for circle in level]
     if error.place is not None and not error.too_large and error.place < len(writes):
-        place = error.place
-        return [part for part in (writes[:place], writes[place : place + 1], writes[place + 1 :]) if part]
-    middle = (len(writes) + 1) // 2
-    return [writes[:middle], writes[middle:]]
+        at = next(place for place, unit in enumerate(units) if writes[error.place] in unit)
+        divided = [units[:at], units[at : at + 1], units[at + 1 :]]
+    else:
+        middle = (len(units) + 1) // 2
+        divided = [units[:middle], units[middle:]]
+    return [[write for unit in part for write in unit] for part in divided if part]

@@ -83,15 +83,24 @@ class Chunk:
 
 def _plain(piece: Piece) -> tuple[Any, ...]:
     origin = piece.origin
-    return origin.file, origin.member, origin.line, piece.raw, piece.column, piece.is_text
+    return origin.file, origin.member, origin.line, piece.raw, piece.column, piece.is_text, piece.registry
 
 
 def _chunk(number: int, found: list[Any]) -> Chunk:
     return Chunk(number, [item if isinstance(item, Issue) else _piece(*item) for item in found])
 
 
-def _piece(file: str, member: str, line: int, raw: bytes, column: int, is_text: bool) -> Piece:  # noqa: FBT001
-    return Piece(origin=Origin(file=file, member=member, line=line), raw=raw, column=column, is_text=is_text)
+def _piece(
+    file: str,
+    member: str,
+    line: int,
+    raw: bytes,
+    column: int,
+    is_text: bool,  # noqa: FBT001
+    registry: str,
+) -> Piece:
+    origin = Origin(file=file, member=member, line=line)
+    return Piece(origin=origin, raw=raw, column=column, is_text=is_text, registry=registry)
 
 
 class Results(list[Converted]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -65,7 +65,7 @@ def open_output(target: Target, *, kinds: Iterable[str] = ()) -> Output:
     path = Path(target)
     if path.is_dir() or os.fspath(target).endswith(("/", os.sep)):
         return Folder(path, kinds)
-    return File(path)
+    return _file(path)
 
 
 class Nothing:
@@ -121,21 +121,25 @@ class OpenFile:
 
 
 class File:
-    """A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to."""
+    """
+    A file that gets its name when it is complete. What is no regular file (``/dev/null``, a pipe) is written to.
+
+    ``gzipped``: packed with gzip. ``part`` is where its lines are until then.
+    """
 
     by_kind = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, gzipped: bool = False) -> None:
         # A symbolic link stays one: what it points at is replaced.
         self.path = path.resolve()
         special = self.path.exists() and not self.path.is_file()
-        self._part = self.path if special else self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self.part = self.path if special else self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
-            self._file: BinaryIO = self._part.open("wb", buffering=BUFFER)
+            self._file: BinaryIO = self.part.open("wb", buffering=BUFFER)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
         self._packed: BinaryIO | None = None
-        if path.suffix == ".gz":
+        if gzipped:
             # No name and no time in the header: the same records make the same bytes.
             packed = gzip.GzipFile("", "wb", 6, fileobj=self._file, mtime=0)
             self._packed = cast("BinaryIO", packed)
@@ -151,12 +155,20 @@ class File:
 
     def finish(self) -> None:
         """Completes the file and gives it its name."""
+        self.complete()
+        self.publish()
+
+    def complete(self) -> None:
+        """Completes the file; it does not have its name yet."""
         self._out.finish()
         if self._packed is not None:
             self._packed.close()
         self._file.close()
-        if self._part != self.path:
-            self._part.replace(self.path)
+
+    def publish(self) -> None:
+        """Gives the file, which is complete, its name."""
+        if self.part != self.path:
+            self.part.replace(self.path)
 
     def discard(self) -> None:
         """Deletes what was written; a file that was there before stays as it was."""
@@ -166,26 +178,27 @@ class File:
             with suppress(OSError, ValueError):
                 if file is not None:
                     file.close()
-        if self._part != self.path:
-            self._part.unlink(missing_ok=True)
+        if self.part != self.path:
+            self.part.unlink(missing_ok=True)
 
 
 class Folder:
-    """A folder with one NDJSON file per type of resource: https://hl7.org/fhir/uv/bulkdata/export.html."""
+    """
+    A folder with one NDJSON file per type of resource: https://hl7.org/fhir/uv/bulkdata/export.html.
+
+    ``files`` are those that were written to, by type.
+    """
 
     by_kind = True
 
     def __init__(self, path: Path, kinds: Iterable[str] = ()) -> None:
         self.path = path
         self._kinds = frozenset(kinds)
-        self._files: dict[str, File] = {}
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{path}: no such folder can be made: {error.strerror or error}") from error
+        self.files: dict[str, File] = {}
+        make_folder(path)
 
     def _path(self, kind: str) -> Path:
-        return self.path / f"{kind}.ndjson"
+        return self.path / file_name(kind)
 
     def write(self, kind: str, line: bytes) -> None:
         """Takes a line into the file of its type."""
@@ -193,19 +206,62 @@ class Folder:
 
     def write_lines(self, kind: str, lines: bytes | memoryview) -> None:
         """Takes lines into the file of their type."""
-        file = self._files.get(kind)
+        file = self.files.get(kind)
         if file is None:
-            file = self._files[kind] = File(self._path(kind))
+            file = self.files[kind] = _file(self._path(kind))
         file.write_lines(kind, lines)
 
     def finish(self) -> None:
         """Completes all files, then gives them their names; files of an earlier run that this one did not write go."""
-        for file in self._files.values():
-            file.finish()
-        for kind in self._kinds - self._files.keys():
+        for file in self.files.values():
+            file.complete()
+        for file in self.files.values():
+            file.publish()
+        for kind in self._kinds - self.files.keys():
             self._path(kind).unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Deletes what was written."""
-        for file in self._files.values():
+        for file in self.files.values():
             file.discard()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a whole file, as it is. Raises UsageError if it cannot; what was there before stays then."""
+    file = File(path)
+    try:
+        file.write_lines("", data)
+        file.finish()
+    except OSError as error:
+        file.discard()
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes each file into a folder, which is made if need be; others in it stay. Raises UsageError if it cannot."""
+    make_folder(folder)
+    for name, data in files.items():
+        write_file(folder / name, data)
+
+
+def _file(path: Path) -> File:
+    """A file of lines, which its name may want packed."""
+    return File(path, gzipped=path.suffix == ".gz")
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, unless it is there. Raises UsageError if it cannot."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: no such folder can be made: {error.strerror or error}") from error
+
+
+def file_name(kind: str) -> str:
+    """
+    The name of the file that a folder has for a type of resource.
+
+    >>> file_name("Location")
+    'Location.ndjson'
+    """
+    return f"{kind}.ndjson"

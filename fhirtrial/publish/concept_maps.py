@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from fhirtrial.code_systems import concept_maps
+from fhirtrial.concept_map import parse_concept_map
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.publish.r4_places import R4Places
@@ -106,6 +105,4 @@ def _leads_somewhere(resource: Mapping[str, Any]) -> bool:
 def _of_releases(files: MappingFiles) -> Iterator[Json]:
     """The ConceptMaps beside the table of the release step."""
     for name in files.names(FOLDER, ".json"):
-        resource = orjson.loads(files.read_bytes(name))
-        if resource.get("resourceType") == "ConceptMap":
-            yield resource
+        yield dict(parse_concept_map(files.read_bytes(name), file=name).resource)

@@ -129,7 +129,7 @@ def texts_of(node: yaml.Node, what: str, *, file: str) -> list[str]:
 def _type(node: yaml.Node, definitions: Definitions, file: str) -> str:
     """The type of an extension's value."""
     name = text_of(node, file=file)
-    types = {element.type for element in definitions.elements("Extension").values() if element.choice}
+    types = definitions.extension_types()
     if name not in types:
         hint = nearest(name, types)
         raise MappingError(f"an extension holds no {name}{f'; {hint}' if hint else ''}", file=file, line=line_of(node))

@@ -112,7 +112,7 @@ def _check_parts(name: str, words: Words, used: Mapping[str, Use]) -> None:
 
 def _check_types(name: str, use: Use, target: Target) -> None:
     """Raises MappingError if the value of an extension, or of a part, has a type that the release does not have."""
-    types = {element.type for element in target.definitions.elements("Extension").values() if element.choice}
+    types = target.definitions.extension_types()
     for path, part in ((name, use), *use.leaves(name)):
         if part.type and part.type not in types:
             message = f"{path} holds {part.type}, which an extension in {target.name} cannot"

@@ -29,9 +29,9 @@ def manifest(target: Target, *, base: str, version: str) -> Json:
     What the package says of itself: package.json.
 
     Its type is Conformance: it holds definitions, and no ImplementationGuide, which a package of type IG is made from.
-    It depends on HL7's own definitions of the release alone, so that it can be installed without a network. What HL7
-    defines beside them and our resources use (its extension pack, and in R4 the extensions for elements of R5) is
-    needed by who validates our resources, not by our definitions.
+    It depends on HL7's own definitions of the release, and in R4 and R4B on HL7's extensions for elements of R5, which
+    some of our extensions stand on. HL7's extension pack is needed by who validates our resources, not by our
+    definitions.
     """
     return {
         "name": f"fhirtrial.{target.name.lower()}",
@@ -42,7 +42,7 @@ def manifest(target: Target, *, base: str, version: str) -> Json:
         "canonical": base.rstrip("/"),
         "url": base.rstrip("/"),
         "fhirVersions": [target.version],
-        "dependencies": {target.core: target.version},
+        "dependencies": dict(target.packages),
         "author": PUBLISHER,
         "license": "Apache-2.0",
         "keywords": ["FHIR", "clinical trials", "ResearchStudy"],
@@ -59,7 +59,7 @@ def packed(files: Mapping[str, bytes], manifest: Json) -> bytes:
     index = {"index-version": INDEX_VERSION, "files": list(_entries(files))}
     plain, result = io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, text in {"package.json": _json(manifest), ".index.json": _json(index), **files}.items():
+        for name, text in {"package.json": pretty(manifest), ".index.json": pretty(index), **files}.items():
             # As it is made, a member has no owner, the beginning of time, and is readable by everyone.
             member = tarfile.TarInfo(f"package/{name}")
             member.size = len(text)
@@ -77,5 +77,6 @@ def _entries(files: Mapping[str, bytes]) -> Iterator[Json]:
         yield {"filename": name, "resourceType": resource["resourceType"], **facts}
 
 
-def _json(value: Json) -> bytes:
+def pretty(value: object) -> bytes:
+    """JSON for people and diffs, with a line end."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from fhirtrial.code_systems import code_systems, value_sets
 from fhirtrial.files import MappingFiles
 from fhirtrial.mapping.language.mapping import load_mappings
@@ -17,7 +15,7 @@ from fhirtrial.publish.capability import capability_statement
 from fhirtrial.publish.concept_maps import concept_maps_for
 from fhirtrial.publish.extensions import structure_definitions
 from fhirtrial.publish.heading import headed
-from fhirtrial.publish.package import manifest, packed
+from fhirtrial.publish.package import manifest, packed, pretty
 from fhirtrial.publish.search_parameters import search_parameters
 from fhirtrial.publish.target import Target, load_target
 from fhirtrial.version import __version__
@@ -92,8 +90,3 @@ def definitions_for(release: str = "R5", *, mappings: str | Path | None = None) 
         capability_statement(loaded, searches, target, version=__version__),
     )
     return Publication(target=target, base=loaded[0].base, version=__version__, resources=resources)
-
-
-def pretty(value: object) -> bytes:
-    """JSON for people and diffs, with a line end."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

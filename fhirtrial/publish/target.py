@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fhirtrial.definitions import Definitions
@@ -9,7 +10,7 @@ from fhirtrial.errors import UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.publish.r4_places import R4Places
-from fhirtrial.releases.release import RELEASES, ReleaseName
+from fhirtrial.release_names import RELEASES, ReleaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,17 @@ class Target:
     def core(self) -> str:
         """HL7's package of the release's own definitions."""
         return f"hl7.fhir.{self.name.lower()}.core"
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """
+        HL7's packages that our definitions stand on, each with its version.
+
+        Earlier releases have elements of R5 in HL7's cross-version extensions, and some of our extensions on these.
+        Of that package 0.1.0 is published, and 0.1.1 is what the table of the release step was checked against.
+        """
+        cross_version = {} if self.places is None else {f"hl7.fhir.uv.xver-r5.{self.name.lower()}": "0.1.x"}
+        return {self.core: self.version, **cross_version}
 
 
 def load_target(name: str, files: MappingFiles) -> Target:

@@ -86,11 +86,11 @@ def read(
         max_bytes: a record with more bytes is refused.
         schema: the registry's fields and code values; that of ClinicalTrials.gov if not given.
         encoding: that of CSV and SAS transport files, as in ``windows-1252``; UTF-8 if not given.
-        decimal_comma: in tables, ``1,5`` is a number.
+        decimal_comma: in CSV, ``1,5`` is a number, and ``1.5`` is none.
 
     Raises:
         InputError: a source or record cannot be read, and no ``refused`` is given.
-        UsageError: the format is unknown, or the source is of a type that cannot be read.
+        UsageError: the format or the encoding is unknown, or the source is of a type that cannot be read.
 
     A study looks as the API shows it: https://clinicaltrials.gov/data-api/about-api/study-data-structure
 

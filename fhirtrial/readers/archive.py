@@ -26,6 +26,9 @@ _BESIDE = re.compile(
 )
 """Files that lie beside records: hidden ones, what macOS and Windows leave behind, and texts about the folder."""
 
+_OWN = ".fhirtrial."
+"""What the names of files begin with that a load into a folder keeps there: nothing to tell anybody."""
+
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError)
 """What zipfile raises for a member that it cannot open."""
 
@@ -178,6 +181,8 @@ def _files(folder: str, reading: Reading) -> Iterator[tuple[str, str]]:
     except OSError as error:
         raise unopened(folder, error) from error
     for entry in entries:
+        if entry.name.startswith(_OWN):
+            continue
         if entry.is_dir():
             if lies_beside(entry.name):
                 yield entry.path, "it lies beside the records"

@@ -23,33 +23,35 @@ _NO_NUMBER = ("NaN", "Infinity", "-Infinity")
 
 def record(piece: Piece, schema: Schema) -> Record | Issue:
     """The record that the bytes are, or the one reason why they are none."""
+    raw = piece.raw
+    # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
+    plain = not piece.is_text and _CONTROL.search(raw) is None
+    noticed: tuple[Issue, ...] = ()
+    found: tuple[Issue, ...] = ()
     try:
-        if piece.is_text:
-            data, noticed = _page_text(piece)
-            plain, thorough = False, b"\0" in piece.raw
+        typed = schema.typed(raw) if plain else None
+        if typed is not None and (typed[1] == raw or typed[1] == orjson.dumps(parse(piece))):
+            data = typed[0]
+            name = record_id(data, schema)
         else:
-            data, noticed = parse(piece), ()
-            # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
-            plain = (piece.tree is None or piece.registry != "") and _CONTROL.search(piece.raw) is None
-            thorough = not plain and b"\\u0000" in piece.raw
+            data, noticed = _page_text(piece) if piece.is_text else (parse(piece), ())
+            name = record_id(data, schema)
+            if not isinstance(data, dict) or schema.fields.isdisjoint(data):
+                return _no_study(data, schema, str(piece.origin))
+            data, found = schema.check(data)
     except InputError as error:
         return error.issue
     place = str(piece.origin)
-    name = record_id(data, schema)
-    known = name if isinstance(name, str) else ""
-    if not isinstance(data, dict) or schema.fields.isdisjoint(data):
-        return _no_study(data, schema, place)
-    data, found = schema.check(data, thorough=thorough)
-    if found or noticed:
-        issues = tuple(replace(issue, record=known, place=issue.place or place) for issue in (*noticed, *found))
+    issues = [*noticed, *found]
+    if issues:
+        known = name if isinstance(name, str) else ""
+        issues = [replace(issue, record=known, place=issue.place or place) for issue in issues]
         errors = [issue for issue in issues if issue.severity == "error"]
         if errors:
             return _with_others(errors)
-    else:
-        issues = ()
     if isinstance(name, Issue):
         return replace(name, place=place)
-    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=issues, plain=plain)
+    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=tuple(issues), plain=plain)
 
 
 def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:
@@ -85,8 +87,6 @@ def record_id(data: Any, schema: Schema) -> str | Issue:
 def parse(piece: Piece) -> Any:
     """The JSON tree of a piece. Raises InputError if it is not JSON, or says one thing twice."""
     raw, tree = piece.raw, piece.tree
-    if tree is not None and piece.registry:
-        return tree
     if tree is None:
         try:
             tree = orjson.loads(raw)

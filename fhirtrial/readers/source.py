@@ -44,8 +44,8 @@ class Piece:
     """
     What may be one record: its bytes, where they begin, and the JSON tree if it is known already.
 
-    ``column`` is how many bytes of the same line stand before it. ``registry`` says what kind of record it is where a
-    reader has put it together, in its canonical form, from parts that it has checked; else empty.
+    ``column`` is how many bytes of the same line stand before it. ``registry`` says whose record it is where a reader
+    has put it together from parts; else empty.
     """
 
     origin: Origin

@@ -22,10 +22,10 @@ from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Row, Table
 from fhirtrial.releases.values import ExtensionValues
 
-PASSED_BY = frozenset(
-    {"id", "extension", "modifierExtension", "contained", "meta", "implicitRules", "language", "text"}
-)
-"""Members that every object or resource has, the same in all releases."""
+EVERYWHERE = frozenset({"id", "extension", "modifierExtension"})
+"""Members that every object has, the same in all releases."""
+IN_RESOURCES = EVERYWHERE | {"contained", "meta", "implicitRules", "language", "text"}
+"""Members that every resource has."""
 
 _NOTHING = Row(line="", type="", name="")
 SAME_FORM = frozenset({("string", "markdown"), ("markdown", "string"), ("code", "id"), ("SimpleQuantity", "Quantity")})
@@ -91,7 +91,8 @@ class Compiler:
             return self.blocks[key]
         block = self.blocks[key] = Block(rows or r5_type, self.systems)
         said = self.rows(rows or r5_type)
-        elements = [each for each in self.r5.elements(r5_type).values() if each.name not in PASSED_BY]
+        passed_by = IN_RESOURCES if self.r5.is_resource(r5_type) else EVERYWHERE
+        elements = [each for each in self.r5.elements(r5_type).values() if each.name not in passed_by]
         known = {each.choice or each.name for each in elements}
         for name, row in said.items():
             if name not in known and row.type == (rows or r5_type):  # else inherited, and this type does without it
@@ -135,12 +136,17 @@ class Compiler:
         elif row.split:
             if len(row.split) != 2:
                 raise self.error(row, "split: names two elements, that of the concept and that of the reference")
+            self.cross.check_parts(row, row.extension, first.path, self.places(other_type))
             codeable_reference.add_split(block, general, row.split[0], row.split[1], row.extension)
         elif row.plain:
             members = {each.name: (value_name(each.type), *self.inner(each.type, each.type)) for each in forms}
             types = {each.type: each.name for each in forms}
             if row.plain not in types:
                 raise self.error(row, f"plain: {general} is no {row.plain}; {nearest(row.plain, types) or [*types]}")
+            places = self.places(other_type, general.removesuffix("[x]"))
+            for form in forms:
+                if form.type != row.plain:
+                    self.cross.check(row, form, self.value(form), places)
             native_rows.add_plain_choice(block, members, general.removesuffix("[x]"), types[row.plain], row.extension)
         elif row.beside:
             self.beside(block, first, row, other_type)
@@ -153,7 +159,7 @@ class Compiler:
         elif row.first:
             self.first(block, first, row, other_type)
         elif row.extension and not first.choice:
-            self.extension(block, first, row)
+            self.extension(block, first, row, other_type)
         else:
             for form in forms:
                 self.form(block, form, row, other_type)
@@ -166,7 +172,7 @@ class Compiler:
             to = row.to.removesuffix("[x]") + form.name.removeprefix(general)
         target = self.other.element(other_type, to)
         if target is None and form.choice and row.extension:
-            self.extension(block, form, row)
+            self.extension(block, form, row, other_type)
         elif target is None:
             raise self.error(row, f"the other release has no {other_type}.{to}: {form.path} needs a row")
         else:
@@ -193,6 +199,8 @@ class Compiler:
             steps = self.inner(form.type, target.type, row.inside)
         else:
             raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}")
+        if form.type == "CodeableConcept" and form.coded and not target.coded:
+            steps = steps[0], native_rows.with_code(form.path, steps[1])
         if row.codes and self.table.systems:
             steps = self.with_codes(form.type, steps)
         if target.name != form.name or as_list or one or steps != (None, None):
@@ -233,7 +241,7 @@ class Compiler:
     def value(self, element: Element) -> Value | Parts:
         """How an extension holds an element: as a value, or in parts."""
         if self.is_part(element.type) or element.type not in self.other.types or element.type == "CodeableReference":
-            inner = [each for each in self.r5.elements(element.type).values() if each.name not in PASSED_BY]
+            inner = [each for each in self.r5.elements(element.type).values() if each.name not in EVERYWHERE]
             datatype = "" if self.is_part(element.type) else element.type
             return Parts(parts={each.name: self.value(each) for each in inner}, many=element.many, datatype=datatype)
         member = value_name(element.type)
@@ -249,10 +257,10 @@ class Compiler:
             return None
         return lambda value, _: systems.value(member, value)
 
-    def extension(self, block: Block, element: Element, row: Row) -> None:
+    def extension(self, block: Block, element: Element, row: Row, other_type: str) -> None:
         """An element that is an extension in the other release."""
         value = self.value(element)
-        self.cross.check(row, element, value)
+        self.cross.check(row, element, value, self.places(other_type))
         if isinstance(value, Parts):
             extension_rows.add_parts(block, element.name, row.extension, value)
         else:
@@ -279,7 +287,7 @@ class Compiler:
         target = self.other.element(other_type, element.name)
         assert isinstance(value, Value)
         assert target is not None
-        self.cross.check(row, element, value)
+        self.cross.check(row, element, value, self.places(other_type))
         extension_rows.add_first(block, element.name, row.extension, value)
 
     def beside(self, block: Block, element: Element, row: Row, other_type: str) -> None:
@@ -287,7 +295,7 @@ class Compiler:
         target = self.other.element(other_type, element.name)
         if target is None or target.codes is None or element.codes is None:
             raise self.error(row, f"{element.path}: both releases must list their codes")
-        self.cross.check(row, element, self.value(element))
+        self.cross.check(row, element, self.value(element), self.places(other_type, element.name))
         lost = element.codes - target.codes - (row.nearest or {}).keys()
         if row.nearest is not None and (wrong := set(row.nearest.values()) - target.codes):
             raise self.error(row, f"{element.path}: the other release has no code {', '.join(sorted(wrong))}")
@@ -313,9 +321,7 @@ class Compiler:
         if target is None and choice is not None and not element.many:
             codeable_reference.add_choice(block, element.name, name)
         elif target is not None and target.type in ("CodeableConcept", "Reference"):
-            parts = (self.cross.check_known(row, url, block.path) or {}).get("parts", {})
-            if not {"concept", "reference"} <= parts.keys():
-                raise self.error(row, f"{element.path}: HL7's extension has not both parts of a CodeableReference")
+            self.cross.check_parts(row, url, element.path, self.places(other_type, name))
             native = "concept" if target.type == "CodeableConcept" else "reference"
             codeable_reference.add_one_part(block, element.name, name, url, native)
         else:
@@ -332,6 +338,15 @@ class Compiler:
         PAIRS[row.call](block, row, self.table, inner)
 
     # ------------------------------------------------------------ checks
+
+    def places(self, other_type: str, name: str = "") -> list[str]:
+        """What an extension on a type of the other release, or on an element of it, stands on: the most exact first."""
+        element = self.other.element(other_type, name) if name else None
+        place = f"{other_type}.{name}" if name else other_type
+        bases = [element.type if element else other_type]
+        while base := self.other.base(bases[-1]):
+            bases.append(base)
+        return [place, *bases]
 
     def unknown(self, block: Block, r5_type: str, other_type: str) -> dict[str, str]:
         """The members of the other release that nothing takes up to R5, each with its path."""
@@ -367,7 +382,7 @@ class Compiler:
     def earlier_value(self, element: Element) -> Value | Parts | None:
         """How an extension in R5 holds an element of the other release; None if it cannot."""
         if self.is_part(element.type):
-            inner = [each for each in self.other.elements(element.type).values() if each.name not in PASSED_BY]
+            inner = [each for each in self.other.elements(element.type).values() if each.name not in EVERYWHERE]
             parts = {each.name: self.earlier_value(each) for each in inner}
             known = {name: part for name, part in parts.items() if part is not None}
             return Parts(parts=known, many=element.many) if len(known) == len(parts) else None

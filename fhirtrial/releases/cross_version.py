@@ -1,11 +1,9 @@
-"""HL7's extensions for R5 elements that earlier releases lack: what each holds, and where it may stand."""
+"""HL7's extensions that the table may name: what each holds, and where it may stand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
-
-import orjson
 
 from fhirtrial.definitions import Element
 from fhirtrial.errors import MappingError
@@ -15,32 +13,47 @@ from fhirtrial.releases.extension_rows import Parts, Value
 from fhirtrial.releases.table import Row
 
 FILE = "fhir/cross-version.json"
+HL7 = "http://hl7.org/fhir/"
 
 
 class CrossVersion:
-    """The definitions of package ``hl7.fhir.uv.xver-r5.r4``, by address: rows of the table are checked against them."""
+    """
+    The definitions of HL7's package ``hl7.fhir.uv.xver-r5.r4`` and of its extension pack, by address.
 
-    def __init__(self, files: MappingFiles, official: str) -> None:
-        try:
-            self.known: dict[str, Any] = orjson.loads(files.read_bytes(FILE))
-        except orjson.JSONDecodeError as error:
-            raise MappingError(f"not JSON: {error.msg}", file=FILE, line=error.lineno) from error
-        self.official = official
+    Rows of the table are checked against them. ``places`` are the names of what an extension stands on: the element,
+    its type, and what that is derived from.
+    """
 
-    def check_known(self, row: Row, url: str, path: str) -> Any:
-        """The definition of one of HL7's addresses; None for another's. Raises MappingError if HL7 has none."""
-        if not url.startswith(self.official):
+    def __init__(self, files: MappingFiles) -> None:
+        self.known: dict[str, Any] = files.read_json(FILE)
+        if not isinstance(self.known, dict) or not all(isinstance(each, dict) for each in self.known.values()):
+            raise MappingError("must be an object of extensions by address", file=FILE)
+
+    def check_known(self, row: Row, url: str, path: str, places: Collection[str]) -> Any:
+        """The definition of one of HL7's addresses; None for another's. Raises MappingError if it may not be there."""
+        if not url.startswith(HL7):
             return None
         if url not in self.known:
             hint = nearest(url, self.known)
             raise _error(row, f"HL7 defines no extension {url}{f'; {hint}' if hint else ''}", path)
+        contexts = self.known[url].get("context", ())
+        if not set(contexts) & set(places):
+            (place, *_) = places
+            where = ", ".join(dict.fromkeys(contexts)) or "nothing"
+            raise _error(row, f"HL7's extension {url} may not stand on {place}, but on {where}", path)
         return self.known[url]
 
-    def check(self, row: Row, element: Element, value: Value | Parts) -> None:
-        """Raises MappingError where HL7's definition of the extension cannot hold the element."""
-        definition = self.check_known(row, row.extension, element.path)
+    def check(self, row: Row, element: Element, value: Value | Parts, places: Collection[str]) -> None:
+        """Raises MappingError where HL7's definition of the extension cannot hold the element, or not there."""
+        definition = self.check_known(row, row.extension, element.path, places)
         if definition is not None:
             _check(row, element.path, value, definition, {} if isinstance(value, Value) else value.parts)
+
+    def check_parts(self, row: Row, url: str, path: str, places: Collection[str]) -> None:
+        """Raises MappingError where HL7's definition has not both parts of a CodeableReference."""
+        definition = self.check_known(row, url, path, places) or {}
+        if not {"concept", "reference"} <= definition.get("parts", {}).keys():
+            raise _error(row, "HL7's extension has not both parts of a CodeableReference", path)
 
 
 def _check(row: Row, path: str, value: Value | Parts, definition: Any, parts: Mapping[str, Value | Parts]) -> None:

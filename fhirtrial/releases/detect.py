@@ -10,7 +10,8 @@ from typing import Any
 from fhirtrial.definitions import Definitions
 from fhirtrial.errors import InputError
 from fhirtrial.files import MappingFiles
-from fhirtrial.releases.release import COVERED, Release, ReleaseName
+from fhirtrial.release_names import ReleaseName
+from fhirtrial.releases.release import COVERED, Release
 from fhirtrial.resources import Resource
 
 _OFFICIAL = "http://hl7.org/fhir/5.0/StructureDefinition/"

@@ -266,7 +266,7 @@ def add_beside(
         if given in spelt:
             return spelt[given]
         message = f"R5 has no code {given!r}: kept as it is, and R5 servers refuse the resource"
-        run.say("warning", "no-r5-code", message, f"{block.path}.{name}", line)
+        run.say("error", "no-r5-code", message, f"{block.path}.{name}", line)
         return given
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:

@@ -82,6 +82,19 @@ def from_alternate(reference: Json, run: Run) -> Json:  # noqa: ARG001
     return reference if found is None else found.get("valueReference", reference)
 
 
+def with_code(path: str, then: Step | None = None) -> Step:
+    """Says where R5 requires a code and a concept has none; ``then`` comes after it."""
+
+    def step(concept: Json, run: Run) -> Json:
+        if not any("code" in coding for coding in run.codings(concept)):
+            message = "R5 requires a code here, and text is none: kept as it is, and R5 servers refuse the resource"
+            run.say("error", "no-r5-code", message, path)
+        made: Json = concept if then is None else then(concept, run)
+        return made
+
+    return step
+
+
 def add_dissolved(block: Block, name: str, inner: Block) -> None:
     """An element that the other release does not have: what is in it belongs to its parent."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fhirtrial.releases.block import Block, Down, Json, extension_of, with_extension, without_extension
 from fhirtrial.releases.extension_rows import Step
+from fhirtrial.releases.native_rows import with_code
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import Row, Table
 
@@ -84,6 +85,7 @@ def add_communication(block: Block, row: Row, table: Table, inner: Inner) -> Non
     """Practitioner.communication: in R4 the language, and HL7's extension on it that says whether it is preferred."""
     url = f"{table.official}Practitioner.communication.preferred"
     forms = (("preferred", "valueBoolean"), ("_preferred", "_valueBoolean"))
+    coded = with_code(f"{block.path}.communication.language")
 
     def one_down(given: Json, run: Run) -> Json:
         for name in given.keys() - {"language", "preferred", "_preferred"}:
@@ -93,17 +95,17 @@ def add_communication(block: Block, row: Row, table: Table, inner: Inner) -> Non
         preferred = {there: given[here] for here, there in forms if here in given}
         return with_extension(language, {"url": url, **preferred}) if preferred else language
 
-    def one_up(given: Json) -> Json:
+    def one_up(given: Json, run: Run) -> Json:
         found = extension_of(given, url) or {}
-        language = without_extension(given, url)
+        language = coded(without_extension(given, url), run)
         made: Json = {"language": language} if language else {}
         return made | {here: found[there] for here, there in forms if there in found}
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         out["communication"] = [one_down(each, run) for each in given]
 
-    def up(given: Any, out: Json, *_: Any) -> None:
-        out["communication"] = [one_up(each) for each in given]
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        out["communication"] = [one_up(each, run) for each in given]
 
     block.down_rows["communication"] = down
     block.up_rows["communication"] = up

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, nearest
+from fhirtrial.release_names import RELEASES, ReleaseName
 from fhirtrial.releases.block import Block
 from fhirtrial.releases.compiler import Compiler
 from fhirtrial.releases.cross_version import CrossVersion
@@ -23,9 +24,6 @@ from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Table, load_table
 from fhirtrial.releases.values import ExtensionValues, tidy
 from fhirtrial.resources import Resource
-
-ReleaseName = Literal["R4", "R4B", "R5"]
-RELEASES: tuple[ReleaseName, ...] = get_args(ReleaseName)
 
 COVERED = (
     "ResearchStudy",
@@ -94,7 +92,8 @@ class Release:
 
     def __init__(self, name: str, *, mappings: str | Path | None = None) -> None:
         if name not in RELEASES:
-            raise UsageError(f"{name!r} is no release; {nearest(name, RELEASES) or 'known: R4, R4B, R5'}")
+            known = f"known: {', '.join(RELEASES)}"
+            raise UsageError(f"{name!r} is no release; {nearest(name, RELEASES) or known}")
         self.name: ReleaseName = name
         self._compiled = None if name == "R5" else _compiled(MappingFiles(Path(mappings) if mappings else None), name)
 
@@ -235,7 +234,7 @@ def _compiled(files: MappingFiles, name: str) -> _Compiled:
     if key not in _LOADED:
         table = load_table(files, "r4")
         other = Definitions.load(files, name.lower())
-        cross = CrossVersion(files, table.official)
+        cross = CrossVersion(files)
         compiler = partial(Compiler, r5=Definitions.load(files), other=other, cross=cross, files=files)
         compiled = compiler(table)
         blocks = dict(compiled.compiled(COVERED))

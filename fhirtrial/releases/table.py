@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from fhirtrial.definitions import Definitions
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
@@ -107,15 +108,16 @@ class Table:
 
 def load_table(files: MappingFiles, name: str = "r4") -> Table:
     """The table of a release. Raises MappingError, with file and line, for what is none."""
-    return _Reader(files, f"releases/{name}.yaml").table()
+    return _Reader(files, name).table()
 
 
 class _Reader:
     """Takes one file apart."""
 
-    def __init__(self, files: MappingFiles, file: str) -> None:
+    def __init__(self, files: MappingFiles, name: str) -> None:
         self.files = files
-        self.file = file
+        self.name = name
+        self.file = f"releases/{name}.yaml"
         self.prefixes = load_prefixes(files)
         self.official = ""
         self.nearest: dict[str, Any] = {}
@@ -127,7 +129,7 @@ class _Reader:
         for needed in ("official", "earlier", "types"):
             if needed not in root:
                 raise MappingError(f"the table needs `{needed}`", file=self.file, line=1)
-        self.official = str(plain(root["official"][1]))
+        self.official = self.address(root, "official", "r5")
         named = root.get("nearest")
         self.nearest = (
             {key: plain(node) for key, (_, node) in self.members(named[1], "nearest").items()} if named else {}
@@ -138,7 +140,7 @@ class _Reader:
         return Table(
             file=self.file,
             official=self.official,
-            earlier=str(plain(root["earlier"][1])),
+            earlier=self.address(root, "earlier", self.name),
             base=self.prefixes["our"],
             systems=self.systems(root["systems"][1]) if "systems" in root else {},
             rows={name: self.rows(name, node) for name, (_, node) in types.items()},
@@ -160,6 +162,16 @@ class _Reader:
             to = expand(str(plain(said["to"][1])), self.prefixes)
             found[expand(address, self.prefixes)] = (to, None if only is None else frozenset(map(str, only)))
         return found
+
+    def address(self, root: Mapping[str, tuple[int, yaml.Node]], word: str, release: str) -> str:
+        """HL7's address for elements of a release, as the table has it."""
+        line, node = root[word]
+        version = Definitions.load(self.files, release).version
+        wanted = f"http://hl7.org/fhir/{version.rpartition('.')[0]}/StructureDefinition/extension-"
+        if plain(node) != wanted:
+            message = f"`{word}` is {wanted}, HL7's address for elements of FHIR {version}, not {plain(node)!r}"
+            raise MappingError(message, file=self.file, line=line)
+        return wanted
 
     def rows(self, type_name: str, node: yaml.Node) -> dict[str, Row]:
         found = {}

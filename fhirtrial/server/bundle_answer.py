@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fhirtrial.server.errors import Facts, ServerError, UnexpectedAnswer, error_class
@@ -44,14 +44,7 @@ def read_bundle_answer(
     one entry for each that was sent; what could be read stands in the error. ``blot`` makes secrets unreadable.
     """
     content = response.content
-    facts = Facts(
-        what=request.what,
-        server=server,
-        status=response.status,
-        request_id=response.request_id,
-        study=request.study,
-        attempts=response.attempts,
-    )
+    facts = request.facts(server, response)
     if not isinstance(content, dict) or content.get("resourceType") != "Bundle":
         raise UnexpectedAnswer(f"{reason(response.status)}, but the answer is no Bundle", facts)
     found = content.get("entry") or []
@@ -80,8 +73,7 @@ def _read(
         written = _written(entry if isinstance(entry, dict) else {}, str(asked.get("method", "")), blot)
         entries.append(written)
         if not 200 <= written.status < 300 and written.status != 304:
-            study = request.studies[index] if index < len(request.studies) else request.study
-            errors[index] = _error(written, index, study, facts)
+            errors[index] = _error(written, index, request.study_of(index), facts)
     return BundleAnswer(
         entries=tuple(entries),
         errors=errors,
@@ -107,16 +99,7 @@ def _written(entry: dict[str, Any], method: str, blot: Callable[[str], str]) -> 
 
 def _error(written: Written, index: int, study: str, facts: Facts) -> ServerError:
     outcome = written.outcome or Outcome()
-    told = Facts(
-        what=facts.what,
-        server=facts.server,
-        status=written.status,
-        outcome=outcome,
-        request_id=facts.request_id,
-        entry=index,
-        study=study,
-        attempts=facts.attempts,
-    )
+    told = replace(facts, status=written.status, outcome=outcome, entry=index, study=study)
     if not written.status:
         return UnexpectedAnswer("the answer to this entry has no status", told)
     return error_class(written.status)(f"{reason(written.status)}" + (f": {outcome}" if outcome.issues else ""), told)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import requests
 
 from fhirtrial.errors import UsageError
+from fhirtrial.release_names import RELEASES
 from fhirtrial.resources import Resource
 from fhirtrial.server import paging
 from fhirtrial.server import request as build
@@ -32,8 +33,6 @@ from fhirtrial.server.status import reason
 from fhirtrial.server.version import Version, read_version
 from fhirtrial.server.wire import Wire
 from fhirtrial.version import __version__
-
-_RELEASES = ("R4", "R4B", "R5")
 
 
 class FhirClient:
@@ -88,11 +87,12 @@ class FhirClient:
             raise UsageError(
                 f"{self.address.text} is not encrypted: credentials are sent only to https, unless plain_http=True"
             )
-        if release is not None and release not in _RELEASES:
-            raise UsageError(f"{release!r} is no release; known are {', '.join(_RELEASES)}")
+        if release is not None and release not in RELEASES:
+            raise UsageError(f"{release!r} is no release; known are {', '.join(RELEASES)}")
         if not user_agent.isascii() or not user_agent.isprintable():
             raise UsageError("the user agent holds a letter that a header cannot carry")
         self.release = release
+        self.retry = retry or Retry()
         self._links = _links(links)
         self._dialect = dialect
         self._checked = release is None
@@ -104,7 +104,7 @@ class FhirClient:
             self.address,
             auth=auth,
             courier=Courier(
-                wire=self._wire, retry=retry or Retry(), clock=clock, sleep=sleep, chance=chance, noticed=noticed
+                wire=self._wire, retry=self.retry, clock=clock, sleep=sleep, chance=chance, noticed=noticed
             ),
             user_agent=f"{user_agent} fhirtrial/{__version__}".strip(),
             gzip=connection.gzip,
@@ -156,7 +156,7 @@ class FhirClient:
         spoken = release_name(dialect.fhir_version)
         if spoken != self.release:
             named = f"FHIR {dialect.fhir_version}" + (f" ({spoken})" if spoken else "")
-            advice = f"use --to {spoken}" if spoken in _RELEASES else f"there is --to {', '.join(_RELEASES)} only"
+            advice = f"use --to {spoken}" if spoken in RELEASES else f"there is --to {', '.join(RELEASES)} only"
             raise WrongVersion(
                 f"{self.address.text} speaks {named}, and the resources are in {self.release}: {advice}; "
                 "nothing was written",
@@ -309,7 +309,7 @@ class FhirClient:
         # Some answer with these to a resource that is not valid; the operation itself went well.
         response = self._sender.send(request, accept=(412, 422))
         if response.outcome is None:
-            raise UnexpectedAnswer("the answer is no OperationOutcome", self._facts(request, response))
+            raise UnexpectedAnswer("the answer is no OperationOutcome", request.facts(self.address.text, response))
         return response.outcome.changed(self._sender.blot)
 
     def _bundle(
@@ -349,19 +349,9 @@ class FhirClient:
             kinds = resource["resourceType"] if resource else response.headers.get("content-type", "") or "empty"
             raise UnexpectedAnswer(
                 f"{reason(response.status)}, but the answer is {kinds}, no {kind}; is this a FHIR server's address?",
-                self._facts(request, response),
+                request.facts(self.address.text, response),
             )
         return resource
-
-    def _facts(self, request: Request, response: Response) -> Facts:
-        return Facts(
-            what=request.what,
-            server=self.address.text,
-            status=response.status,
-            request_id=response.request_id,
-            study=request.study,
-            attempts=response.attempts,
-        )
 
 
 def _links(text: str) -> Any:

@@ -10,7 +10,7 @@ from fhirtrial.server.entries import Upsert
 
 Kind = Literal["HAPI", "Blaze", "Medplum", "Azure", "unknown"]
 
-RELEASES = {"4.0": "R4", "4.3": "R4B", "5.0": "R5", "3.0": "STU3", "6.0": "R6"}
+_NAMES = {"4.0": "R4", "4.3": "R4B", "5.0": "R5", "3.0": "STU3", "6.0": "R6"}
 """FHIR's releases by the beginning of their versions: https://hl7.org/fhir/directory.html"""
 
 MEGABYTE = 1_000_000
@@ -18,11 +18,18 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeAbilities:
-    """What the server says of one type: https://hl7.org/fhir/R4/capabilitystatement.html"""
+    """
+    What the server says of one type: https://hl7.org/fhir/R4/capabilitystatement.html
+
+    ``pointing`` are the reverse includes that find what refers to it (``ResearchStudy:site``), ``references`` the
+    search parameters of the type that hold references.
+    """
 
     conditional_create: bool = False
     conditional_update: bool = False
     update_create: bool = False
+    pointing: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,12 @@ def read_dialect(statement: Mapping[str, Any]) -> Dialect:
             conditional_create=each.get("conditionalCreate") is True,
             conditional_update=each.get("conditionalUpdate") is True,
             update_create=each.get("updateCreate") is True,
+            pointing=tuple(name for name in _list(each.get("searchRevInclude")) if isinstance(name, str)),
+            references=tuple(
+                str(found["name"])
+                for found in _objects(each.get("searchParam"))
+                if found.get("type") == "reference" and "name" in found
+            ),
         )
         for each in _objects(rest.get("resource"))
         if "type" in each
@@ -131,7 +144,7 @@ def release_name(fhir_version: str) -> str:
     >>> release_name("4.0.1"), release_name("4.3.0"), release_name("4.1.0")
     ('R4', 'R4B', '')
     """
-    return RELEASES.get(".".join(fhir_version.split(".")[:2]), "")
+    return _NAMES.get(".".join(fhir_version.split(".")[:2]), "")
 
 
 def _family(told: list[str]) -> tuple[Kind, dict[str, Any]]:
@@ -149,7 +162,11 @@ def _server_side(statement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _objects(found: object) -> list[dict[str, Any]]:
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [each for each in _list(found) if isinstance(each, dict)]
+
+
+def _list(found: object) -> list[Any]:
+    return found if isinstance(found, list) else []
 
 
 def _object(found: object) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from fhirtrial.errors import UsageError
-from fhirtrial.identity import identity_of
-from fhirtrial.resources import Resource
+from fhirtrial.identity import Identity
 from fhirtrial.server.retry import Repeat
 
 Upsert = Literal["conditional-update", "update-by-id", "search-first"]
@@ -17,16 +16,18 @@ How a resource is written so that doing it again changes nothing.
 ``conditional-update``: PUT by the business identifier, with our own id in the body: where nothing matches it is created
 under that id, so that two who do it at once do not make two.
 ``update-by-id``: PUT by our own id, which the server takes for a new resource as well.
-``search-first``: neither is there; the resource is searched, then updated by the id that was found, or created.
+``search-first``: neither is there; what was searched and not found is created, what was found is updated by its id.
 """
 
 
 def upsert_entry(
-    resource: Resource,
+    resource: Any,
     *,
+    identity: Identity,
+    id: str,
     form: Upsert,
     full_url: str = "",
-    found_id: str = "",
+    version: str = "",
     conditional_create: bool = True,
     if_none_exist: Literal["bare", "full"] = "bare",
 ) -> dict[str, Any]:
@@ -34,37 +35,37 @@ def upsert_entry(
     The entry of a transaction that writes a resource. https://hl7.org/fhir/R4/http.html#transaction
 
     Args:
-        resource: with its id and, for two of the forms, a business identifier; it is not changed.
+        resource: as JSON is made of it: an object, or a fragment of JSON that is made already.
+        identity: what it is called by.
+        id: the id in its body.
         form: how; see `Upsert`.
         full_url: what other entries call it.
-        found_id: ``search-first`` only: the id under which the server has it; empty if it does not.
+        version: ``update-by-id`` only: the version that it must have until now; empty: whichever.
         conditional_create: ``search-first`` only: whether the server creates unless something matches.
         if_none_exist: how the condition of a create is written: ``full`` with the type before it.
 
     Raises UsageError if the resource has no id, or is to be created without a condition that could find it.
 
-    >>> entry = upsert_entry({"resourceType": "Location", "id": "a"}, form="update-by-id")
+    >>> entry = upsert_entry({}, identity=Identity("Location", "", "a"), id="a", form="update-by-id", version="2")
     >>> entry["request"]
-    {'method': 'PUT', 'url': 'Location/a'}
+    {'method': 'PUT', 'url': 'Location/a', 'ifMatch': 'W/"2"'}
 
     """
-    kind = str(resource.get("resourceType"))
-    if not resource.get("id"):
+    kind = identity.kind
+    if not id:
         raise UsageError(f"a {kind} to be written has no id")
-    by_id = f"{kind}/{resource['id']}"
     if form == "conditional-update":
-        request = {"method": "PUT", "url": identity_of(resource).condition}
+        request = {"method": "PUT", "url": identity.condition}
     elif form == "update-by-id":
-        request = {"method": "PUT", "url": by_id}
-    elif found_id:
-        resource = {**resource, "id": found_id}
-        request = {"method": "PUT", "url": f"{kind}/{found_id}"}
+        request = {"method": "PUT", "url": f"{kind}/{id}"}
+        if version:
+            request["ifMatch"] = f'W/"{version}"'
     else:
         request = {"method": "POST", "url": kind}
-        match = identity_of(resource).condition
-        if match == by_id:
-            raise UsageError(f"{by_id} has no business identifier by which it could be found again")
+        if not identity.system:
+            raise UsageError(f"{kind}/{id} has no business identifier by which it could be found again")
         if conditional_create:
+            match = identity.condition
             request["ifNoneExist"] = match if if_none_exist == "full" else match.partition("?")[2]
     return {**({"fullUrl": full_url} if full_url else {}), "resource": resource, "request": request}
 

@@ -35,13 +35,7 @@ def pages(
     while True:
         response = send(request)
         bundle = response.resource
-        facts = Facts(
-            what=request.what,
-            server=address.text,
-            status=response.status,
-            request_id=response.request_id,
-            study=request.study,
-        )
+        facts = request.facts(address.text, response)
         if bundle is None or bundle["resourceType"] != "Bundle":
             raise UnexpectedAnswer("the answer is no Bundle", facts)
         yield bundle

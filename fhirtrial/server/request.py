@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -13,6 +13,8 @@ import orjson
 from fhirtrial.errors import UsageError
 from fhirtrial.resources import Resource
 from fhirtrial.server.entries import repeat_of
+from fhirtrial.server.errors import Facts
+from fhirtrial.server.response import Response
 from fhirtrial.server.retry import Repeat
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -55,6 +57,17 @@ class Request:
     def __post_init__(self) -> None:
         if self.target and self.target[0] not in "/?":
             raise UsageError("the target of a request begins with / or ?")
+
+    def facts(self, server: str, response: Response | None = None) -> Facts:
+        """What an error about this request shall say, and about the answer if there is one."""
+        facts = Facts(what=self.what, server=server, study=self.study)
+        if response is None:
+            return facts
+        return replace(facts, status=response.status, request_id=response.request_id, attempts=response.attempts)
+
+    def study_of(self, entry: int | None) -> str:
+        """The study of an entry, where that is known; else the one that the request is about."""
+        return self.studies[entry] if entry is not None and entry < len(self.studies) else self.study
 
 
 def capabilities() -> Request:

@@ -55,7 +55,7 @@ class Sender:
         Raises a ServerError of the class that the status means (see `fhirtrial.server.errors.error_class`), ForeignLink
         for a redirect that leads away, Unreachable without an answer, AuthError where no token is to be had.
         """
-        facts = Facts(what=request.what, server=self.address.text, study=request.study)
+        facts = request.facts(self.address.text)
         target, body = request.target, request.body
         renewed, redirects, sent, throttled = False, 0, 0, 0
         packed = self._gzip != "off" and body is not None and len(body) >= _SMALLEST_PACKED
@@ -138,16 +138,11 @@ class Sender:
 
     def _facts(self, request: Request, response: Response, outcome: Outcome | None = None) -> Facts:
         entry = outcome.entry if outcome and request.entries else None
-        study = request.studies[entry] if entry is not None and entry < len(request.studies) else request.study
-        return Facts(
-            what=request.what,
-            server=self.address.text,
-            status=response.status,
+        return replace(
+            request.facts(self.address.text, response),
             outcome=outcome or Outcome(),
-            request_id=response.request_id,
             entry=entry,
-            study=study,
-            attempts=response.attempts,
+            study=request.study_of(entry),
             retry_after=self._courier.told_wait(response),
         )
 

@@ -50,9 +50,14 @@ def bound(value: Json, codes: dict[str, frozenset[str]]) -> bool:
 def concept(value: Json, slot: Slot, path: str, scope: Scope) -> None:
     """A CodeableConcept under a required binding: one of its codings must be of the value set."""
     codings = value.get("coding", ())
-    if slot.codes is None or not isinstance(codings, list | tuple):
+    if (slot.codes is None and slot.shape is None) or not isinstance(codings, list | tuple):
         return
-    if not any(isinstance(each, dict) and bound(each, slot.codes) for each in codings):
+    codings = [each for each in codings if isinstance(each, dict)]
+    if slot.codes is None and slot.shape is not None:
+        fit = any(slot.shape.fullmatch(str(each.get("code", ""))) for each in codings)
+    else:
+        fit = any(bound(each, slot.codes) for each in codings)
+    if not fit:
         scope.found.append(f"{path}: binding: no coding is one of the codes required")
 
 

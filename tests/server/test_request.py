@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from fhirtrial.errors import UsageError
-from fhirtrial.identity import identity_of
+from fhirtrial.identity import Identity, identity_of
 from fhirtrial.search_value import escaped
 from fhirtrial.server import request as build
 from fhirtrial.server.entries import upsert_entry
@@ -219,7 +219,10 @@ def test_repr_shows_no_values() -> None:
     [
         ({"form": "conditional-update"}, {"method": "PUT", "url": "Location?identifier=https://x.org/sid%7C1%5C%7C2"}),
         ({"form": "update-by-id"}, {"method": "PUT", "url": "Location/a"}),
-        ({"form": "search-first", "found_id": "7"}, {"method": "PUT", "url": "Location/7"}),
+        (
+            {"form": "update-by-id", "version": "3"},
+            {"method": "PUT", "url": "Location/a", "ifMatch": 'W/"3"'},
+        ),
         (
             {"form": "search-first"},
             {"method": "POST", "url": "Location", "ifNoneExist": "identifier=https://x.org/sid%7C1%5C%7C2"},
@@ -232,25 +235,25 @@ def test_repr_shows_no_values() -> None:
     ],
 )
 def test_upserts(options: dict[str, Any], request_: dict[str, str]) -> None:
-    """An upsert has the form that the server understands; the body's id is ours, or the one that was found."""
-    entry = upsert_entry(PLACE, full_url="urn:uuid:1", **options)
+    """An upsert has the form that the server understands."""
+    entry = upsert_entry(PLACE, identity=identity_of(PLACE), id="a", full_url="urn:uuid:1", **options)
 
     assert entry["request"] == request_
     assert entry["fullUrl"] == "urn:uuid:1"
-    assert entry["resource"] == {**PLACE, "id": options.get("found_id", "a")}
+    assert entry["resource"] is PLACE
 
 
 def test_upserts_find_by_the_official_identifier() -> None:
     """The condition is on the identifier that a resource is called by: the official one, wherever it stands."""
     official = {"use": "official", "system": "https://x.org/nct", "value": "7"}
     resource = {**PLACE, "identifier": [*PLACE["identifier"], official]}
-    entry = upsert_entry(resource, form="conditional-update")
+    entry = upsert_entry(resource, identity=identity_of(resource), id="a", form="conditional-update")
     assert entry["request"]["url"] == identity_of(resource).condition == "Location?identifier=https://x.org/nct%7C7"
 
 
 def test_upserts_that_could_not_be_found_again() -> None:
     """What has neither id nor identifier is not written, for the next run would write it once more."""
     with pytest.raises(UsageError, match=r"^a Location to be written has no id$"):
-        upsert_entry({"resourceType": "Location"}, form="update-by-id")
+        upsert_entry({}, identity=Identity("Location", "", ""), id="", form="update-by-id")
     with pytest.raises(UsageError, match=r"^Location/a has no business identifier by which it could be found again$"):
-        upsert_entry({"resourceType": "Location", "id": "a"}, form="search-first")
+        upsert_entry({}, identity=Identity("Location", "", "a"), id="a", form="search-first")

@@ -1,9 +1,9 @@
 """
 HL7's own rules as an independent judge of the output: used by the tests only.
 
-``Validate.java`` is HAPI's validator, made stricter where it is silent; ``build.py`` builds it once, outside the tree,
-with Maven; ``validator.py`` runs it. It knows the definitions of `definitions.py`. What it may say without harm stands
-in ``warnings.yaml``, each with a reason. ``good.py`` and ``wrong.py`` are what it is itself judged by.
+``Validate.java`` and the files beside it are HAPI's validator, made stricter where it is silent; ``validator.py`` runs
+it. It knows the definitions of `definitions.py`. What it may say without harm stands
+in ``warnings.yaml``, each with a reason; what more it may say of resources that were made elsewhere, in ``foreign.yaml``. ``good.py`` and ``wrong.py`` are what it is itself judged by.
 
 ``python -m tests.validator`` judges what all shared records become, in each release.
 """

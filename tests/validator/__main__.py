@@ -1,7 +1,8 @@
 """
-Judges what all golden and shared records become, and our own definitions: ``python -m tests.validator [R4] [R4B] [R5]``.
+Judges what all golden and shared records become, what the release step makes of others' resources, and our own
+definitions: ``python -m tests.validator [R4] [R4B] [R5]``.
 
-Prints a table for each release; exits with 1 if anything is wrong, or if an entry of ``warnings.yaml`` is met no more.
+Prints a table for each release; exits with 1 if anything is wrong, or if an entry of the two lists is met no more.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections import Counter
 
 from . import controls
 from .definitions import published
-from .judgement import judge, lacking, validator
+from .foreign import made
+from .judgement import judge, judge_foreign, lacking, validator
 from .sample import RELEASES, everything, resources
-from .warnings import Harmless, harmless
+from .warnings import FOREIGN, Harmless, entries
 
 SHOWN = 50
 """How many lines of what is wrong are printed for a release."""
@@ -32,7 +34,7 @@ def main(releases: list[str]) -> int:
         failed = failed or wrong
         met += counts
     if not releases:
-        for entry in harmless():
+        for entry in (*entries(), *entries(FOREIGN)):
             if not met[entry]:
                 failed = True
                 print(f"not met any more, to be taken from the list: {entry.rule} {entry.path} {entry.text}")
@@ -47,6 +49,7 @@ def _release(release: str) -> tuple[bool, Counter[Harmless]]:
         started = time.monotonic()
         judgement = judge(running, found)
         seconds = time.monotonic() - started
+        foreign = judge_foreign(running)
     controlled = controls.count(release)
     print(
         f"{release}: {len(found):,} resources, {len(judgement.wrong):,} wrong, {judgement.harmless.total():,} warnings"
@@ -57,12 +60,15 @@ def _release(release: str) -> tuple[bool, Counter[Harmless]]:
     )
     for entry, count in judgement.harmless.most_common():
         print(f"    {count:>7,}  {entry.path or 'anywhere'}: {entry.rule}: {entry.reason}")
-    wrong = [f"misjudged: {each}" for each in misjudged] + judgement.wrong
+    print(f"    {len(made(release))} resources made elsewhere, after the release step: {len(foreign.wrong)} wrong")
+    for entry, count in foreign.harmless.most_common():
+        print(f"    {count:>7,}  {entry.path or 'anywhere'}: {entry.rule}: {entry.reason}")
+    wrong = [f"misjudged: {each}" for each in misjudged] + judgement.wrong + foreign.wrong
     for line in wrong[:SHOWN]:
         print(f"    WRONG {line}")
     if len(wrong) > SHOWN:
         print(f"    … and {len(wrong) - SHOWN:,} more")
-    return bool(wrong), judgement.harmless
+    return bool(wrong), judgement.harmless + foreign.harmless
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ from typing import Any
 import orjson
 
 from fhirtrial.publish.publication import definitions_for
+from tests.maven import classpath
 from tests.records import SHARED
 
-from .build import classpath
+from .foreign_extensions import foreign_extensions
 from .stand_ins import stand_ins
+from .validator import PROGRAM
+
+Json = dict[str, Any]
 
 HL7 = SHARED.parents[2] / "fhir"
 """HL7's definitions that no release contains: its extension pack, its terminology, its cross-version extensions."""
@@ -31,8 +35,14 @@ def of_hl7(release: str, folder: Path) -> list[Path]:
     found = [HL7 / "extensions", HL7 / "tho"]
     if release != "R5":
         extensions = HL7 / "xver-r5.r4"
-        found += [extensions, _written(stand_ins(extensions, release, classpath()), folder / "stand-ins")]
+        made = stand_ins(extensions, release, classpath(PROGRAM.built()))
+        found += [extensions, _written(made, folder / "stand-ins")]
     return found
+
+
+def of_others(release: str, folder: Path) -> Path:
+    """The folder of what nobody at hand defines, and foreign resources use."""
+    return _written(foreign_extensions(release), folder / "foreign")
 
 
 def of_ours(release: str, folder: Path) -> Path:
@@ -42,20 +52,12 @@ def of_ours(release: str, folder: Path) -> Path:
     return package
 
 
-def published(release: str) -> dict[str, dict[str, Any]]:
-    """
-    Our own definitions by reference, to be judged as resources themselves.
-
-    Without the StructureDefinitions: HAPI asks the network for a package to judge those. They are parsed strictly, and
-    each gets its snapshot, when the package is loaded.
-    """
-    made = definitions_for(release).resources
-    return {
-        f"{each['resourceType']}/{each['id']}": each for each in made if each["resourceType"] != "StructureDefinition"
-    }
+def published(release: str) -> dict[str, Json]:
+    """Our own definitions by reference, to be judged as resources themselves."""
+    return {f"{each['resourceType']}/{each['id']}": each for each in definitions_for(release).resources}
 
 
-def _written(resources: list[dict[str, Any]], folder: Path) -> Path:
+def _written(resources: list[Json], folder: Path) -> Path:
     folder.mkdir(parents=True)
     for resource in resources:
         (folder / f"{resource['resourceType']}-{resource['id']}.json").write_bytes(orjson.dumps(resource))

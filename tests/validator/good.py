@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .extension_definition import extension_definition
+
 Json = dict[str, Any]
 
 HL7 = "http://hl7.org/fhir/"
@@ -292,4 +294,7 @@ R5: dict[str, Json] = EVERYWHERE | {
     ),
 }  # fmt: skip
 
-GOOD: dict[str, dict[str, Json]] = {"R4": R4, "R4B": R4, "R5": R5}
+GOOD: dict[str, dict[str, Json]] = {
+    release: {**made, "definition": extension_definition(f"{OURS}new", ["string"], release=release, context="Group")}
+    for release, made in (("R4", R4), ("R4B", R4), ("R5", R5))
+}

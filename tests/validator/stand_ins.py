@@ -1,5 +1,7 @@
 """
-Value sets that HL7's cross-version extensions bind, and that are published nowhere: made of R5's own.
+Definitions that HL7's cross-version extensions need, and that are in no package at hand.
+
+Value sets that they bind, and that are published nowhere, are made of R5's own.
 
 An extension for R4 binds ``…/ValueSet/R5-group-type-for-R4``; that is R5's value set, with R5's code systems. Where R4
 uses the address of such a code system for another list of codes, R5's gets an address of its own: only bare codes are
@@ -17,24 +19,35 @@ from typing import Any
 
 import orjson
 
+from .extension_definition import extension_definition
+
 Json = dict[str, Any]
 
 HL7 = "http://hl7.org/fhir/"
 ADDRESS = re.compile(rf"{HL7}uv/xver/ValueSet/R5-([A-Za-z0-9.-]+?)-for-R4B?(?=[\"|])")
-BESIDES = (f"{HL7}research-study-arm-type",)
-"""Code systems of R5 that native elements of R4 take their codes from, where R4 has no list of its own."""
+BESIDES = (f"{HL7}research-study-arm-type", f"{HL7}version-algorithm")
+"""Code systems of R5 that native elements of R4 and HL7's extension pack use, where R4 has no list of its own."""
+VALUE_SETS = ("version-algorithm",)
+"""Value sets of R5 that the extension pack binds."""
+
+DATATYPE = f"{HL7}StructureDefinition/_datatype"
+"""
+The part that names the type of an extension's value. HL7's extension pack has it from 5.0.0 on, for any element; here
+only within extensions: https://github.com/HL7/fhir-extensions, input/definitions/Base/StructureDefinition-_datatype.xml
+"""
 
 PACKAGES = ("hl7.terminology-5.1.0", "hl7.fhir.r5.core-5.0.0")
 
 
 def stand_ins(extensions: Path, release: str, classpath: str) -> list[Json]:
-    """The value sets that a folder of extensions binds, and the code systems of R5 that a release lacks for them."""
+    """What a folder of extensions needs: its value sets, the code systems of R5 that a release lacks for those."""
     known = _of_r5(_jar("r5", classpath))
     native = _code_systems(_jar(release.lower(), classpath), release)
     addresses = {
         match[0]: match[1] for file in extensions.glob("*.json") for match in ADDRESS.finditer(file.read_text("utf-8"))
     }
     made: dict[str, Json] = {address: _code_system(known[address], address) for address in BESIDES}
+    addresses |= {f"{HL7}ValueSet/{name}": name for name in VALUE_SETS}
     for address, name in sorted(addresses.items()):
         value_set = known[f"ValueSet/{name}"]
         includes = []
@@ -46,7 +59,7 @@ def stand_ins(extensions: Path, release: str, classpath: str) -> list[Json]:
                 made[include["system"]] = _code_system(known[system], include["system"])
             includes.append(include)
         made[address] = _value_set(value_set, address, includes)
-    return list(made.values())
+    return [extension_definition(DATATYPE, ["string"], release=release, context="Extension"), *made.values()]
 
 
 def _jar(release: str, classpath: str) -> Path:

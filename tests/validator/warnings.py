@@ -1,4 +1,4 @@
-"""The warnings that are no fault, from ``warnings.yaml``: each with the reason."""
+"""What the validator may say and is no fault, from ``warnings.yaml`` and ``foreign.yaml``: each with the reason."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ import yaml
 from .finding import Finding
 
 FILE = Path(__file__).with_name("warnings.yaml")
+FOREIGN = FILE.with_name("foreign.yaml")
+"""For resources made elsewhere, besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harmless:
     """
-    A warning that may be there.
+    A finding that may be there.
 
     Args:
         rule: the id of the message.
         text: an expression that the message begins with.
         path: where, without the numbers of list items; empty: anywhere.
         reason: why it is no fault of the output.
+        severity: ``warning``; of foreign resources also ``error``, where the validator is wrong.
 
     """
 
@@ -33,11 +36,12 @@ class Harmless:
     text: str
     path: str = ""
     reason: str
+    severity: str = "warning"
 
     def covers(self, finding: Finding) -> bool:
-        """Whether the finding is this one; an error never is."""
+        """Whether the finding is this one."""
         return (
-            finding.severity == "warning"
+            finding.severity == self.severity
             and finding.rule == self.rule
             and re.match(self.text, finding.text, re.DOTALL) is not None
             and self.path in ("", finding.path)
@@ -45,16 +49,17 @@ class Harmless:
 
 
 @cache
-def harmless() -> tuple[Harmless, ...]:
-    """The entries of the list, in its order."""
-    return tuple(Harmless(**entry) for entry in yaml.safe_load(FILE.read_text("utf-8")))
+def entries(file: Path = FILE) -> tuple[Harmless, ...]:
+    """The entries of a list, in its order."""
+    return tuple(Harmless(**entry) for entry in yaml.safe_load(file.read_text("utf-8")))
 
 
-def sift(findings: Iterable[Finding], met: Counter[Harmless]) -> list[Finding]:
-    """The findings that are not on the list; those that are, are counted."""
+def sift(findings: Iterable[Finding], met: Counter[Harmless], known: Iterable[Harmless] | None = None) -> list[Finding]:
+    """The findings that are not ``known`` (those of ``warnings.yaml``); those that are, are counted."""
+    known = entries() if known is None else known
     left = []
     for finding in findings:
-        entry = next((each for each in harmless() if each.covers(finding)), None)
+        entry = next((each for each in known if each.covers(finding)), None)
         if entry:
             met[entry] += 1
         else:

@@ -167,6 +167,14 @@ CHANGES: list[Change] = [
     (R4S, "subject", {"extension": [extension(f"{R5_ELEMENT}ResearchSubject.progress", subjectState={"valueCodeableConcept": concept(STATES, "away")})]}, OUTSIDE_REQUIRED, "#away"),
     (R5, "study", element("ResearchStudy.descriptionSummary", valueMarkdown="x"), NOT_OF_R5, "descriptionSummary"),
     (ALL, "study", {"meta": {"profile": ["https://example.org/none"]}}, "VALIDATION_VAL_PROFILE_UNKNOWN_NOT_POLICY", "none"),
+    # definitions
+    (ALL, "definition", {"status": "done"}, NOT_IN_SET, "'done'"),
+    (ALL, "definition", {"context[0].expression": "Group.nonsense"}, "SD_CONTEXT_SHOULD_ELEMENT_NOT_FOUND", "Group.nonsense"),
+    (ALL, "definition", {"context": REMOVED}, "StructureDefinition#sdf-5", "context"),
+    (ALL, "definition", {"type": "Text"}, "SD_TYPE_NOT_LOCAL", "Text"),
+    (ALL, "definition", {"baseDefinition": "https://example.org/none"}, "Unable_to_find_base__for_", "none"),
+    (ALL, "definition", {"differential.element[1].path": "Extension.nonsense"}, "json", "don't have a matching element"),
+    (ALL, "definition", {"differential.element[3].type[0].code": "text"}, "ERROR_GENERATING_SNAPSHOT", "invalid constrained type text"),
     # references
     (ALL, "provenance", {"agent[0].who": {"reference": "Location/place"}}, LITERAL_TARGET, "Location/place"),
     (ALL, "provenance", {"agent[0].who": {"reference": "Location/place"}}, TARGET, "Found Location"),

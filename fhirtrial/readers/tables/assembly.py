@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from fhirtrial.errors import InputError
-from fhirtrial.issue import Issue, Severity
+from fhirtrial.issue import Issue
 from fhirtrial.layout import Dataset, Layout, Variable
 from fhirtrial.readers.lines import too_large
 from fhirtrial.readers.source import Found, Piece, Reading
@@ -41,6 +41,7 @@ class Assembly:
         self.numbers: dict[str, int] = {}
         self.first: dict[int, int] = {}
         self.disordered: set[str] = set()
+        self.complaints: dict[int, Complaints] = {}
 
     def __iter__(self) -> Iterator[Found]:
         with Spool() as spool:
@@ -52,6 +53,8 @@ class Assembly:
                     yield from self._record(names[number], parts)
             except InputError as error:
                 yield error.issue
+            for complaints in self.complaints.values():
+                yield from complaints.rest()
 
     # ------------------------------------------------------------------------------------------- table by table
 
@@ -77,7 +80,6 @@ class Assembly:
                     variables,
                     needed=needed,
                     layout=self.layout,
-                    options=self.reading.tables,
                     complaints=complaints,
                     labels=file.labels,
                 )
@@ -127,7 +129,8 @@ class Assembly:
             spool.add(number, part, place, row)
         for key, (place, count) in orphans.items():
             kept = f"{count} rows are" if count > 1 else "the row is"
-            message = f"{layout.key} {key!r} has no row in {layout.root} that can be used: {kept} not carried"
+            root = layout.datasets[layout.root].file
+            message = f"{layout.key} {key!r} has no row in {root} that can be used: {kept} not carried"
             yield complaints.issue("error", "orphan-row", message, place, "", key)
 
     # ------------------------------------------------------------------------------------------ record by record
@@ -150,7 +153,7 @@ class Assembly:
             kept: list[tuple[int, dict[str, Any]]] = []
             for place, row in rows:
                 if part != root and (wrong := _disagrees(row, shared)):
-                    yield self._issue("error", "wrong-study", f"{wrong}; the row is not carried", part, place, key)
+                    yield from self._complaints(part).refused(place, "wrong-study", wrong, record=key)
                 elif file.supplements:
                     supplements.append((part, place, row))
                 else:
@@ -160,11 +163,11 @@ class Assembly:
                 by_name[file.name] = yield from self._in_order(kept, dataset, part, key)
         for part, place, row in supplements:
             if why := attach(row, by_name, layout, self.files[part].name):
-                yield self._issue("error", "orphan-row", f"{why}; the row is not carried", part, place, key)
+                yield from self._complaints(part).refused(place, "orphan-row", why, record=key)
         for name, dataset in layout.datasets.items():
             if found := by_name.get(name):
                 tree[name] = found if dataset.is_list else found[0]
-        yield Piece(origin=origin, raw=orjson.dumps(tree), tree=tree, registry=layout.registry)
+        yield Piece(origin=origin, raw=orjson.dumps(tree), registry=layout.registry)
 
     def _in_order(
         self, rows: list[tuple[int, dict[str, Any]]], dataset: Dataset, part: int, key: str
@@ -182,8 +185,9 @@ class Assembly:
             if number is not None:
                 if number in seen:
                     first = self.tables[part].place(seen[number])
-                    message = f"{sequence} {number} stands there twice, first at {first}; the row is not carried"
-                    yield self._issue("error", "duplicate-row", message, part, place, key, sequence)
+                    message = f"{sequence} {number} stands there twice, first at {first}"
+                    complaints = self._complaints(part)
+                    yield from complaints.refused(place, "duplicate-row", message, column=sequence, record=key)
                     continue
                 seen[number] = place
                 sorted_ = sorted_ and (not by_number or last is None or number > last)
@@ -194,7 +198,8 @@ class Assembly:
             if dataset.name not in self.disordered:
                 self.disordered.add(dataset.name)
                 message = f"the rows are not in the order of {sequence}: they are put into it"
-                yield self._issue("information", "sorted", message, part, rows[0][0], key, sequence)
+                place = rows[0][0]
+                yield self._complaints(part).issue("information", "sorted", message, place, sequence, key)
         return kept
 
     def _is_root(self, file: TableFile) -> bool:
@@ -204,11 +209,11 @@ class Assembly:
         table = self.tables.get(root) or next(iter(self.tables.values()))
         return Origin(file=table.file, line=number if table.by_line else 0)
 
-    def _issue(
-        self, severity: Severity, code: str, message: str, part: int, place: int, record: str, column: str = ""
-    ) -> Issue:
-        complaints = Complaints(self.tables[part], self.files[part].title)
-        return complaints.issue(severity, code, message, place, column, record)
+    def _complaints(self, part: int) -> Complaints:
+        """What is said about the rows of a file when they are put together."""
+        if part not in self.complaints:
+            self.complaints[part] = Complaints(self.tables[part], self.files[part].title)
+        return self.complaints[part]
 
 
 def _disagrees(row: dict[str, Any], shared: dict[str, Any]) -> str:
@@ -216,5 +221,5 @@ def _disagrees(row: dict[str, Any], shared: dict[str, Any]) -> str:
     for name, value in shared.items():
         own = row.pop(name, None)
         if own is not None and own != value:
-            return f"{name} is {own!r}, where the record has {value!r}"
+            return f"{name} is {own!r}, where the record has {value!r}" if value else f"{name} is {own!r} here only"
     return ""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from fhirtrial.schema import INTEGERS
+from fhirtrial.typed import INTEGERS
 
 Cell = Callable[[Any], Any]
 """What a value becomes; None if it is missing. Raises WrongCell."""
@@ -109,6 +109,8 @@ def _parsed(value: str, decimal_comma: bool, noticed: Callable[[str], None]) -> 
     if not value or (len(value) == 1 and value == "."):
         return None
     if decimal_comma:
+        if "." in value:
+            raise WrongCell(f"{_words(value)} is no number", "the comma is the decimal comma")
         value = value.replace(",", ".", 1)
     if not _NUMBER.fullmatch(value):
         hint = ""

@@ -8,7 +8,6 @@ from typing import Any
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue, nearest
 from fhirtrial.layout import Layout, Variable
-from fhirtrial.readers.options import TableOptions
 from fhirtrial.readers.source import refusal
 from fhirtrial.readers.tables.cells import Cell, WrongCell, cell_of, text
 from fhirtrial.readers.tables.complaints import Complaints
@@ -40,14 +39,12 @@ class CheckedRows:
         *,
         needed: Collection[str],
         layout: Layout,
-        options: TableOptions,
         complaints: Complaints,
         labels: Mapping[str, str],
     ) -> None:
         self.table = table
         self.variables = variables
         self.layout = layout
-        self.options = options
         self.complaints = complaints
         self.labels = labels
         self.noticed: list[Issue] = []
@@ -112,7 +109,8 @@ class CheckedRows:
                 if not any(values):
                     continue
                 if len(values) < width or any(values[width:]):
-                    message = f"the row has {len(values)} cells, where there are {width} columns"
+                    cells = "1 cell" if len(values) == 1 else f"{len(values)} cells"
+                    message = f"the row has {cells}, where there are {width} columns"
                     yield from self.complaints.refused(number, "ragged-row", message)
                     continue
             row: dict[str, Any] = {}
@@ -180,7 +178,7 @@ class CheckedRows:
 
         return cell_of(
             variable.type,
-            decimal_comma=self.options.decimal_comma,
+            decimal_comma=self.table.decimal_comma,
             words=self.layout.words,
             noticed=noticed,
         )

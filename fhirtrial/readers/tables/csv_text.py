@@ -45,7 +45,13 @@ def csv_table(stream: Stream, reading: Reading, known: Collection[str]) -> Table
     if not first:
         raise refusal("empty-source", "there is nothing in it", stream.origin)
     columns = _header(lines, first, delimiter, known, stream)
-    return Table(file=stream.origin.file, columns=columns[1], rows=_rows(lines, columns[0]), by_line=True)
+    return Table(
+        file=stream.origin.file,
+        columns=columns[1],
+        rows=_rows(lines, columns[0]),
+        by_line=True,
+        decimal_comma=reading.tables.decimal_comma,
+    )
 
 
 class _Lines:
@@ -90,10 +96,7 @@ def _encoding(stream: Stream, told: str) -> str:
         if head.startswith(mark):
             return name
     if told:
-        try:
-            return codecs.lookup(told).name
-        except LookupError as error:
-            raise refusal("unknown-encoding", f"{told!r} is no encoding", stream.origin) from error
+        return codecs.lookup(told).name
     if b"\0" in head[:4]:
         raise refusal("not-utf-8", "the text is UTF-16 or UTF-32 without a byte order mark", stream.origin, hint=_HINT)
     return "utf-8"

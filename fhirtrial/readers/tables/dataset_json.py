@@ -110,6 +110,8 @@ def _items(cursor: Cursor) -> Iterator[Piece]:
         raw = cursor.value()
         if raw is None:
             raise refusal("record-too-large", f"a row has more than {cursor.limit:,} bytes", cursor.place())
+        if not raw.endswith(b"]") and cursor.peek() < 0:
+            cursor.take(b"]", "in the middle of a row")
         yield Piece(origin=origin, raw=raw)
         if cursor.take(b",]", "after a row") == ord("]"):
             return

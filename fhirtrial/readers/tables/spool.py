@@ -23,9 +23,11 @@ from fhirtrial.issue import Issue
 Numbered = tuple[int, dict[str, Any]]
 """A row, and its number in its file."""
 
-_WAITING = 500
-"""How many entries are written at once."""
-_LONG = 5_000
+_WAITING = 1 << 20
+"""How many bytes wait to be written at once."""
+_ENTRY = 200
+"""What an entry takes besides its rows."""
+_LONG = 500
 """How many rows one entry holds at most."""
 
 
@@ -38,6 +40,7 @@ class Spool:
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("CREATE TABLE entry (record INTEGER, part INTEGER, rows BLOB)")
         self._waiting: list[tuple[int, int, bytes]] = []
+        self._size = 0
         self._rows: list[Numbered] = []
         self._here = (-1, -1)
 
@@ -58,9 +61,12 @@ class Spool:
 
     def _flush(self) -> None:
         if self._rows:
-            self._waiting.append((*self._here, orjson.dumps(self._rows)))
+            # What orjson gives has room for eight times as much; a copy has not.
+            rows = memoryview(orjson.dumps(self._rows)).tobytes()
+            self._waiting.append((*self._here, rows))
+            self._size += len(rows) + _ENTRY
             self._rows = []
-        if len(self._waiting) >= _WAITING:
+        if self._size >= _WAITING:
             self._write()
 
     def _write(self) -> None:
@@ -71,6 +77,7 @@ class Spool:
         except sqlite3.Error as error:
             raise _no_room(error) from error
         self._waiting.clear()
+        self._size = 0
 
     def records(self, limit: int) -> Iterator[tuple[int, dict[int, list[Numbered]] | None]]:
         """

@@ -27,7 +27,7 @@ class Table:
 
     ``columns`` is None where each row is an object with its own names; its values are then one dict. ``numeric`` says
     of a column whether the file holds it as numbers, where the file says so. ``by_line`` tells what rows are counted
-    in: the lines of a text, or the rows themselves.
+    in: the lines of a text, or the rows themselves. ``decimal_comma`` says how numbers are written in it.
     """
 
     file: str
@@ -35,6 +35,7 @@ class Table:
     rows: Iterator[Row | tuple[int, dict[str, Any]] | BadRow]
     by_line: bool
     numeric: Mapping[str, bool] = field(default_factory=dict)
+    decimal_comma: bool = False
 
     def place(self, number: int) -> str:
         """

@@ -24,6 +24,7 @@ _CARD = 80
 _OBSERVATIONS = MARK + b"OBS"
 _MEMBER = MARK + b"MEM"
 _HEADER_LIMIT = 64 << 20
+_HINT = "say which encoding it is: the file does not"
 _AT_A_TIME = 1 << 19
 
 
@@ -34,7 +35,11 @@ def xport_table(stream: Stream, reading: Reading) -> Table:
     Raises InputError if it is none, or if pyreadstat is not installed.
     """
     header = _header(stream)
-    described = _parsed(header, stream, reading, metadataonly=True)[1]
+    try:
+        described = _parsed(header, stream, reading, metadataonly=True)[1]
+    except UnicodeDecodeError as error:
+        message = f"{_not_text(error, reading)}, among the names and labels of its columns"
+        raise refusal("not-utf-8", message, stream.origin, hint=_HINT) from error
     columns = tuple(described.column_names)
     width = sum(described.variable_storage_width.values())
     kinds = described.readstat_variable_types
@@ -94,15 +99,17 @@ def _block(
         columns = _parsed(header + raw, stream, reading)[0].values()
     except UnicodeDecodeError as error:
         if count == 1:
-            encoding = reading.tables.encoding or "UTF-8"
-            message = f"byte 0x{error.object[error.start]:02x} is not {encoding}"
-            yield BadRow(number, "not-utf-8", message, "say which encoding it is: the file does not")
+            yield BadRow(number, "not-utf-8", _not_text(error, reading), _HINT)
             return
         half = count // 2
         yield from _block(raw[: half * width], number, width, stream, reading, header)
         yield from _block(raw[half * width :], number + half, width, stream, reading, header)
         return
     yield from enumerate(zip(*columns, strict=True), number)
+
+
+def _not_text(error: UnicodeDecodeError, reading: Reading) -> str:
+    return f"byte 0x{error.object[error.start]:02x} is not {reading.tables.encoding or 'UTF-8'}"
 
 
 def _parsed(raw: bytes, stream: Stream, reading: Reading, *, metadataonly: bool = False) -> Any:
@@ -119,5 +126,5 @@ def _parsed(raw: bytes, stream: Stream, reading: Reading, *, metadataonly: bool 
             metadataonly=metadataonly,
             encoding=reading.tables.encoding or None,
         )
-    except pyreadstat.ReadstatError as error:
+    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError) as error:
         raise refusal("not-xport", f"this is no SAS transport file: {error}", stream.origin) from error

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from fhirtrial.errors import MappingError
+from fhirtrial.concept_map import parse_concept_map
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json, with_extension
 from fhirtrial.releases.copies.entries import drop_mark, present, replaced
@@ -28,20 +26,14 @@ def nearest_codes(files: MappingFiles) -> Mapping[tuple[str, str], tuple[str, bo
     """
     System and code of a state → R4's code, and whether it is true of the state by its definition.
 
-    https://hl7.org/fhir/R5/conceptmap.html. Raises MappingError if the file is no such map.
+    https://hl7.org/fhir/R5/conceptmap.html. Raises MappingError, with the line, for what is no such map.
     """
-    raw = files.read_bytes(CONCEPT_MAP)
-    try:
-        return {
-            (group["source"], element["code"]): (target["code"], target["relationship"] != "related-to")
-            for group in orjson.loads(raw)["group"]
-            for element in group["element"]
-            for target in element["target"]
-        }
-    except orjson.JSONDecodeError as error:
-        raise MappingError(f"not JSON: {error.msg}", file=CONCEPT_MAP, line=error.lineno) from error
-    except (KeyError, TypeError) as error:
-        raise MappingError(f"no ConceptMap with one target for each code: {error!r}", file=CONCEPT_MAP) from error
+    return {
+        (group.source, row.code): (row.target.code, row.target.relationship != "related-to")
+        for group in parse_concept_map(files.read_bytes(CONCEPT_MAP), file=CONCEPT_MAP).groups
+        for row in group.rows
+        if row.target is not None
+    }
 
 
 class StudyStatus:
