@@ -20,7 +20,7 @@ from fhirtrial.version import __version__
 
 COMMANDS = {
     "check": "Read and convert records, and report what there is to say; nothing is written.",
-    "convert": "Make FHIR of a registry's records.",
+    "convert": "Make FHIR of a registry's records, or of participants' data.",
     "definitions": "Write the definitions of everything of our own in the output: extensions, codes, searches.",
     "duplicates": "List the identifiers that several resources of a server share.",
     "load": "Load a registry's records into a FHIR server, or a folder: each resource once.",
