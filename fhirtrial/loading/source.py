@@ -19,7 +19,7 @@ from fhirtrial.issue import Issue
 from fhirtrial.loading.item import Item, item_of, placeholders_in, with_references
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
-from fhirtrial.pipelines.convert import begun
+from fhirtrial.pipelines.convert import begun, prepared
 from fhirtrial.pipelines.converter import Converted, Options, chunks
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.pipelines.participants import Participants
@@ -59,6 +59,7 @@ def from_records(
     options = Options(mappings=mappings, contacts=contacts, release=release, repeat=True, privacy=told.privacy)
     work, found = begun(sources, told, options, input_format, opened)
     seen = Seen(work.schema)
+    found = prepared(work, found)
     with Jobs(work, jobs) as pool:
         for chunk, results in pool.run(chunks(found)):
             for piece, result in zip(chunk.found, results, strict=True):

@@ -84,6 +84,7 @@ def convert_all(
     output = open_output(target, kinds=kinds)
     try:
         writer = _Writer(work, output, noticed, kinds)
+        found = prepared(work, found)
         with Jobs(work, jobs) as pool:
             for chunk, results in pool.run(chunks(found, lambda: writer.number)):
                 writer.write(chunk, results)
@@ -104,7 +105,7 @@ def begun(
     opened: Callable[[BinaryIO], object] = lambda _: None,
 ) -> tuple[Converter, Iterator[Found]]:
     """
-    What converts, ready for what comes first, and all that is found in the sources, after the record of the study.
+    What converts, and all that is found in the sources, after the record of the study.
 
     Raises as `convert_all` and `the_study` do.
     """
@@ -118,9 +119,14 @@ def begun(
     read((), format=input_format, schema=work.schema)
     tables = told.tables(options.mappings)
     found = (item for source in sources for item in find(source, input_format, Limits(), opened=opened, tables=tables))
-    first += islice(found, 1)
-    work.prepare(first)
     return work, chain(first, found)
+
+
+def prepared(work: Converter, found: Iterator[Found]) -> Iterator[Found]:
+    """What was found, once the converter is ready for what comes first: before processes are made."""
+    first = list(islice(found, 2))
+    work.prepare(first)
+    return chain(first, found)
 
 
 class _Writer:
