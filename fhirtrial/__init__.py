@@ -32,9 +32,12 @@ from fhirtrial.version import __version__
 if TYPE_CHECKING:
     from fhirtrial.conversion import Conversion
     from fhirtrial.errors import FhirtrialError, InputError, MappingError, RestoreError, UsageError
+    from fhirtrial.figures import SubjectFigures
     from fhirtrial.issue import Issue
     from fhirtrial.loading.run import load
     from fhirtrial.mapping.mapper import Mapper
+    from fhirtrial.pipelines.subjects import subject_figures
+    from fhirtrial.pseudonyms import Pseudonyms
     from fhirtrial.publish.publication import definitions_for
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
@@ -75,12 +78,14 @@ __all__ = [
     "NotFound",
     "Origin",
     "PreconditionFailed",
+    "Pseudonyms",
     "Record",
     "Refused",
     "Release",
     "RestoreError",
     "ServerError",
     "ServerFault",
+    "SubjectFigures",
     "Throttled",
     "TooLarge",
     "UnexpectedAnswer",
@@ -95,6 +100,7 @@ __all__ = [
     "released",
     "restore",
     "restore_all",
+    "subject_figures",
     "to_release",
 ]
 
@@ -112,12 +118,14 @@ _PLACES = {
     "NotFound": "server.errors",
     "Origin": "record",
     "PreconditionFailed": "server.errors",
+    "Pseudonyms": "pseudonyms",
     "Record": "record",
     "Refused": "server.errors",
     "Release": "releases.release",
     "RestoreError": "errors",
     "ServerError": "server.errors",
     "ServerFault": "server.errors",
+    "SubjectFigures": "figures",
     "Throttled": "server.errors",
     "TooLarge": "server.errors",
     "UnexpectedAnswer": "server.errors",
@@ -128,6 +136,7 @@ _PLACES = {
     "load": "loading.run",
     "read": "readers",
     "released": "releases.conversion",
+    "subject_figures": "pipelines.subjects",
     "to_release": "releases.view",
 }
 

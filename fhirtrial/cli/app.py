@@ -27,6 +27,7 @@ COMMANDS = {
     "coverage": "Print where each field of the registry goes, with file and line, or why it is left out.",
     "release": "Turn FHIR resources into another release.",
     "restore": "Make a registry's records of FHIR, of whatever release.",
+    "subjects": "Print figures of participants, arm by arm, from FHIR of whatever release.",
     "show": "Print a study for people: what it says, and what it becomes.",
 }
 """Each command with the first line of its help, for the list of all of them."""
