@@ -70,7 +70,7 @@ def subject_figures(
     if by not in ("assigned", "actual"):
         raise UsageError(f"{by!r} is no way to count arms; known: assigned, actual")
     alone = isinstance(sources, str | bytes | os.PathLike) or hasattr(sources, "read")
-    given: Iterable[Any] = [sources] if alone else sources  # type: ignore[list-item, assignment]
+    given: Iterable[Any] = [sources] if alone else sources  # type: ignore[assignment]
     counting = _Counting(by, source_release, mappings)
     try:
         for source in given:
@@ -255,12 +255,7 @@ class _Counting:
 
     def _study(self, study: str, number: str, arms: dict[str, _Arm]) -> StudyFigures:
         mine = self.studies.get(study, {})
-        wanted = [
-            each[name]
-            for each in [mine.get("recruitment", {})]
-            for name in ("actualNumber", "targetNumber")
-            if name in each
-        ]
+        recruitment = mine.get("recruitment", {})
         own = [str(group["name"]) for group in self._groups(study) if "name" in group]
         others = sorted(arms.keys() - set(own), key=lambda name: (not name, name))
         label = f"{study.rpartition('/')[2]} ({number})" if mine and number not in study else number
