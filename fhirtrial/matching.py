@@ -74,9 +74,9 @@ def stands_for_none(code: str | None, not_arms: Table) -> bool:
     return code is not None and code.strip().upper() in not_arms.labels
 
 
-def subject_study(study: str, number: str | None, numbers: Json) -> str:  # noqa: ARG001
+def subject_study(study: str | None, number: str | None, numbers: Json) -> str | None:  # noqa: ARG001
     """The literal reference to the study of that id, which a subject is tied to whatever number it has of it."""
-    return f"ResearchStudy/{study}"
+    return None if study is None else f"ResearchStudy/{study}"
 
 
 def study_unknown(study: str | None, number: str | None, numbers: Json) -> str | None:

@@ -110,9 +110,7 @@ class TestEveryParameter:
     def test_extensions_are_defined(self, release: str, code: str) -> None:
         """Each extension that its expression names is defined: by us, or by HL7."""
         parameter = FOUND[release][code]
-        ours = {
-            one["url"] for one in structure_definitions(MAPPINGS, FILES, version="1", target=TARGETS[release])
-        }
+        ours = {one["url"] for one in structure_definitions(MAPPINGS, FILES, version="1", target=TARGETS[release])}
         theirs = orjson.loads(FILES.read_bytes("fhir/cross-version.json"))
         for expression in expressions(parameter):
             for url in re.findall(r"extension\.where\(url='([^']*:[^']*)'", expression):

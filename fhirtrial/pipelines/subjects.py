@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from fhirtrial.dates import is_date
-from fhirtrial.errors import InputError, MappingError, UsageError
+from fhirtrial.errors import InputError, UsageError
 from fhirtrial.figures import ArmFigures, DoseTotal, Stopped, StudyFigures, SubjectFigures
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines.summary import Noticed
 from fhirtrial.pipelines.tallies import Tallies, Tally
-from fhirtrial.prefixes import expand, load_prefixes
+from fhirtrial.prefixes import load_prefixes
 from fhirtrial.readers.fhir import ResourceSource, read_resources
 from fhirtrial.releases.copies.entries import present
 from fhirtrial.releases.detect import release_of
 from fhirtrial.releases.release import Release
 from fhirtrial.resources import Resource, spellings
 from fhirtrial.store import KeySet
-from fhirtrial.strict_yaml import compose, line_of, plain
 
 By = Literal["assigned", "actual"]
 
@@ -140,7 +137,8 @@ class _Counting:
         self.mappings = mappings
         self.releases: dict[str, Release] = {}
         self.last = "R5"
-        self.names = _names(MappingFiles(None if mappings is None else Path(mappings)), by)
+        base = load_prefixes(MappingFiles(None if mappings is None else Path(mappings)))["our"]
+        self.label_url = f"{base}StructureDefinition/{by}-arm"
         self.seen = KeySet()
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
@@ -169,6 +167,8 @@ class _Counting:
         r5 = self.release(self.last).up(resource, find=self.studies.get).resource
         if kind == "ResearchStudy":
             self.studies[name] = r5
+            for number in _listed(r5.get("identifier")):
+                self.studies.setdefault(str(number.get("value", "")), r5)
         elif kind == "ResearchSubject":
             person = _reference(r5.get("subject"))
             self.tallies.subject(name, person, self.facts(r5))
@@ -190,14 +190,15 @@ class _Counting:
         codings = _codings(reason)
         study = subject.get("study", {})
         number = study.get("identifier", {}).get("value", "")
-        label = next((text for url, part in self.names for text in _parts(subject, url, part)), "")
+        extensions = _listed(subject.get("extension"))
+        labels = [str(each.get("valueString", "")) for each in extensions if each.get("url") == self.label_url]
         first = codings[0] if codings else {}
         text = first.get("display") or reason.get("text") or first.get("code") or "no reason said"
         return {
             "study": _reference(study) or number,
             "number": number,
             "arm": subject.get(f"{self.by}ComparisonGroup", ""),
-            "label": label,
+            "label": labels[0] if labels else "",
             "state": next((code for code in states if code), ""),
             "completed": any(_token(coding) == _COMPLETED for coding in codings)
             or (not codings and said == "completed"),
@@ -264,26 +265,6 @@ class _Counting:
             planned=recruitment.get("targetNumber", recruitment.get("actualNumber")),
             arms=tuple(arms.get(name, _Arm()).figures(name) for name in dict.fromkeys([*own, *others])),
         )
-
-
-def _names(files: MappingFiles, by: By) -> list[tuple[str, str]]:
-    """The extensions that hold the name of a subject's arm, and the part of each."""
-    name = "arm-names.yaml"
-    node = compose(files.read_bytes(name), name)
-    said: Any = plain(node)
-    if not isinstance(node, yaml.MappingNode) or not {"assigned", "actual"} <= set(said):
-        raise MappingError("an object with assigned and actual is needed", file=name, line=line_of(node))
-    prefixes = load_prefixes(files)
-    return [(expand(each["url"], prefixes), each["part"]) for each in said[by]]
-
-
-def _parts(resource: Resource, url: str, part: str) -> Iterator[str]:
-    """The texts in a part of an extension."""
-    for extension in _listed(resource.get("extension")):
-        if extension.get("url") == url:
-            for inner in _listed(extension.get("extension")):
-                if inner.get("url") == part and isinstance(inner.get("valueString"), str):
-                    yield inner["valueString"]
 
 
 def _listed(value: Any) -> list[dict[str, Any]]:
