@@ -160,11 +160,12 @@ def _default(registry: str = "ctgov") -> Mapper:
     return Mapper(registry=registry)
 
 
-def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
+def convert(record: Record, *, study: Record | None = None, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
     """
     The FHIR resources of a record in a release, by the mapping that comes with the library: see `Mapper.convert`.
 
-    Which mapping that is follows from the record's registry.
+    Which mapping that is follows from the record's registry. ``study`` is the registry's record of the study that a
+    subject is in: its arms and interventions are tied to that.
 
     Raises InputError if the record cannot be mapped because `read` has not checked it.
     """
@@ -172,7 +173,7 @@ def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> 
 
     mapper, release = _default(record.registry), _release(to)
     finishing = None if verify else _finishing(to, record.registry)
-    return released(mapper.convert(record, verify=verify, finishing=finishing), release, verify=verify)
+    return released(mapper.convert(record, study=study, verify=verify, finishing=finishing), release, verify=verify)
 
 
 @cache
@@ -196,7 +197,6 @@ def restore(
 ) -> Record:
     """
     The record that resources stand for: one study and all that it refers to, in any order. See `Mapper.restore`.
-
     ``source_release`` says which release they are in; it is found by what stands in them if not given. ``registry`` is
     whose record is wanted: ``sdtm`` or ``roster`` make one subject of them.
 
@@ -215,7 +215,7 @@ def restore_all(
     registry: str = "ctgov",
 ) -> Iterator[Record]:
     """
-    The records of all studies among the resources, in their order; see `restore`.
+    The records of all studies, or subjects, among the resources, in their order; see `restore`.
 
     What is noticed while R5 is made of the resources stands in the issues of the record whose study it names, else of
     the first. Raises RestoreError as `restore` does.

@@ -56,7 +56,9 @@ class Withheld:
             *parents, last = path.split(".")
             for key in parents:
                 place = place.setdefault(key, {})
-            place[last] = re.compile(pattern) if pattern else None
+            before = place.get(last)
+            patterns = [before.pattern] if isinstance(before, re.Pattern) else []
+            place[last] = re.compile("|".join([*patterns, pattern])) if pattern else None
 
     def said(self, count: int) -> str:
         """That some values were left out, in words."""

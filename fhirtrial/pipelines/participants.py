@@ -82,9 +82,7 @@ def the_study(source: Source, schema: Schema) -> tuple[Piece, Record]:
     pieces: list[Piece] = []
     for found in islice(_found(source), 2):
         if found.registry:
-            raise UsageError(
-                f"--study {found.origin.file}: these are participants' data, where a study's record is wanted"
-            )
+            raise UsageError(f"--study {name}: these are participants' data, where a study's record is wanted")
         pieces.append(found)
     if len(pieces) != 1:
         records = [record_of(piece, schema) for piece in pieces]

@@ -76,8 +76,14 @@ class TableFolder:
     def write(self, records: Iterable[Record]) -> None:
         """Writes the tables of records. They get their names when all is done; older ones of this form go."""
         made: list[File] = []
+        waiting: list[SpooledRows] = []
+
+        def rows() -> SpooledRows:
+            waiting.append(SpooledRows())
+            return waiting[-1]
+
         try:
-            for sheet in sheets(records, self.layout, SpooledRows):
+            for sheet in sheets(records, self.layout, rows):
                 made.append(file := File(self.path / f"{sheet.name}.{self.form}"))
                 for part in self._parts(sheet):
                     file.write_lines("", part)
@@ -87,6 +93,9 @@ class TableFolder:
             for file in made:
                 file.discard()
             raise
+        finally:
+            for each in waiting:
+                each.close()
         for name in self.names - {file.path.stem for file in made}:
             (self.path / f"{name}.{self.form}").unlink(missing_ok=True)
 
@@ -114,3 +123,7 @@ class SpooledRows:
 
     def __len__(self) -> int:
         return self._count
+
+    def close(self) -> None:
+        """Gives the memory and the disk space back."""
+        self._file.close()
