@@ -197,6 +197,7 @@ def restore(
 ) -> Record:
     """
     The record that resources stand for: one study and all that it refers to, in any order. See `Mapper.restore`.
+
     ``source_release`` says which release they are in; it is found by what stands in them if not given. ``registry`` is
     whose record is wanted: ``sdtm`` or ``roster`` make one subject of them.
 

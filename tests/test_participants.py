@@ -165,7 +165,7 @@ def test_the_record_of_the_study_must_be_one(tmp_path: Path) -> None:
 
     done = run("convert", CSV, "--study", tmp_path / "none.json")
     assert done.exit_code == 1
-    assert done.stderr == f"error: {tmp_path}/none.json: cannot be opened: No such file or directory [unreadable]\n"
+    assert done.stderr == f"error: {tmp_path}/none.json: there is no such file or folder [no-such-file]\n"
     done = run("convert", CSV, "--subjects-only")
     assert done.exit_code == 2
     assert "--subjects-only goes with --study RECORD" in done.stderr
@@ -215,7 +215,7 @@ def test_tables_are_not_written_where_they_would_be_doubted(tmp_path: Path) -> N
     write(tmp_path / "old", {"dm.xpt": b""})
     with pytest.raises(UsageError, match=r"old: there is dm.xpt already, in another form: name a folder without such"):
         TableFolder(tmp_path / "old", layout)
-    with pytest.raises(UsageError, match="^Dataset-JSON says when it was made: tell it, as in --created 2026-01-31"):
+    with pytest.raises(UsageError, match=r"^Dataset-JSON says when it was made: tell it, as in --created 2026-01-31"):
         TableFolder(tmp_path, layout, form="json")
     with pytest.raises(UsageError, match="'jsn' is no form of tables; did you mean json"):
         TableFolder(tmp_path, layout, form="jsn")

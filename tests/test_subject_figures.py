@@ -255,7 +255,7 @@ def test_what_cannot_be_counted_is_said() -> None:
 
     assert [issue.code for issue in issues] == ["not-fhir-shaped"]
     assert (figures.studies, figures.unattributed) == ((), 1)
-    with pytest.raises(UsageError, match="^'arm' is no way to count arms; known: assigned, actual$"):
+    with pytest.raises(UsageError, match=r"^'arm' is no way to count arms; known: assigned, actual$"):
         fhirtrial.subject_figures(lines, by="arm")
 
 
@@ -275,7 +275,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         tracemalloc.stop()
         rows.close()
         assert figures.studies[0].arms[0].administrations == count
-    assert peaks[1] - peaks[0] < 18_000 * 220
+    assert peaks[1] - peaks[0] < 18_000 * 400
 
 
 def doses(count: int) -> Any:
