@@ -103,23 +103,23 @@ def test_the_demonstration(tmp_path: Path) -> None:
         "HEM-001 is in the arm 'Treatment group' of NCT05143125.\n12 of 12 records of the roster come back the same.\n"
     )
     assert len(done.stdout.splitlines()) < 60
-    for file in folder.iterdir():
+    for file in folder.glob("*.ndjson"):
         for line in file.read_text("utf-8").splitlines():
             assert json.loads(line)["resourceType"] == file.stem
-    assert {file.stem for file in folder.iterdir()} >= {"ResearchStudy", "Group", "Location", "Organization"}
+    assert {file.stem for file in folder.glob("*.ndjson")} >= {"ResearchStudy", "Group", "Location", "Organization"}
 
 
 def test_the_demonstration_twice(tmp_path: Path) -> None:
     """A second run into the same folder says the same, but that it has nothing to write, and leaves the same files."""
     first = run(str(DEMO), "made", cwd=tmp_path)
-    texts = {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()}
+    texts = {file.name: file.read_bytes() for file in (tmp_path / "made").glob("*.ndjson")}
     second = run(str(DEMO), "made", cwd=tmp_path)
 
     written = ("Loaded into made/: 12 written; loaded again: 0 written.", "(made up): 51 resources written.")
     assert all(line in first.stdout for line in written)
     nothing = first.stdout.replace("made/: 12 written", "made/: 0 written").replace(": 51 resources", ": 0 resources")
     assert second.stdout == nothing
-    assert {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()} == texts
+    assert {file.name: file.read_bytes() for file in (tmp_path / "made").glob("*.ndjson")} == texts
 
 
 def test_the_demonstration_of_a_loss(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def subjects(
     issues: str | None,
 ) -> None:
     """
-    Print figures of participants, arm by arm, computed from FHIR of whatever release.
+    Print figures of participants, arm by arm, from FHIR of whatever release.
 
     A SOURCE is a Bundle, NDJSON, a JSON array, or a folder of such files; also packed. Counted are subjects: all,
     randomised (that milestone), started (past eligibility), completed and stopped by reason (off study), exposed (a
