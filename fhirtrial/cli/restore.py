@@ -64,7 +64,6 @@ def restore(
     \b
     Examples:
       fhirtrial restore out/ -o studies.jsonl --verify
-      fhirtrial convert studies.jsonl | fhirtrial restore - > again.jsonl
       fhirtrial restore out/ --format sdtm -o tables/ --tables json --created 2026-01-31T12:00:00Z
       fhirtrial restore --server http://localhost:8080/fhir NCT05143125
     """
