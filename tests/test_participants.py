@@ -223,6 +223,48 @@ def test_tables_are_not_written_where_they_would_be_doubted(tmp_path: Path) -> N
     assert (done.exit_code, done.stderr) == (2, "error: tables go to a folder: say which with -o DIR, not '-'\n")
 
 
+@pytest.mark.parametrize("release", ["R5", "R4"])
+def test_times_get_the_offset_of_a_zone(tmp_path: Path, release: str) -> None:
+    """A local time becomes one of FHIR's and comes back as it was; one that clocks showed twice keeps its date only."""
+    dm = "STUDYID,USUBJID,RFICDTC,RFPENDTC,RFXSTDTC,RFXENDTC\nS,1,2019-07-01T08:30,2019-10-27T02:30,2019-01-01T08:30:15,2019-01-02T09\n"
+    folder = write(tmp_path / "data", {"dm.csv": dm})
+
+    done = run(
+        "convert", folder, "--zone", "Europe/Berlin", "--to", release, "--verify", "-o", tmp_path / "made.ndjson"
+    )
+
+    assert done.exit_code == 0, done.output
+    made = (tmp_path / "made.ndjson").read_text()
+    assert '"2019-07-01T08:30:00+02:00"' in made and '"2019-01-01T08:30:15+01:00"' in made
+    assert '"end":"2019-10-27"' in made and '"2019-01-02"' in made
+    run("restore", tmp_path / "made.ndjson", "--format", "sdtm", "-o", tmp_path / "tables")
+    assert (tmp_path / "tables" / "dm.csv").read_text().splitlines()[1].count("T") == 4
+    (again,) = fhirtrial.read(tmp_path / "tables")
+    (wanted,) = fhirtrial.read(folder)
+    assert again.data == wanted.data
+
+
+def test_an_edited_time_counts() -> None:
+    """A time that somebody has changed is read as it is now, not as it was."""
+    mapper = fhirtrial.Mapper(registry="sdtm", zone="+08:00")
+    data = {"dm": {"STUDYID": "S", "USUBJID": "1", "RFICDTC": "2019-07-01T08:30"}}
+    made = mapper.convert(fhirtrial.Record(registry="sdtm", id="1", data=data)).resources
+    assert made[0]["period"]["start"] == "2019-07-01T08:30:00+08:00"
+    assert mapper.restore(made).data == data
+    made[0]["period"]["start"] = "2019-07-01T08:31:00+08:00"
+    assert mapper.restore(made).data["dm"]["RFICDTC"] == "2019-07-01T08:31:00+08:00"
+
+
+def test_a_zone_that_is_none_is_told() -> None:
+    """Before anything is read, with the nearest name."""
+    for zone, hint in (
+        ("Europe/Berlim", "did you mean Europe/Berlin?"),
+        ("8", "one looks like Europe/Berlin or +08:00"),
+    ):
+        done = run("convert", CSV, "--zone", zone)
+        assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"error: {zone!r} is no time zone; {hint}\n")
+
+
 # ---------------------------------------------------------------- privacy
 
 

@@ -51,6 +51,7 @@ _PARTICIPANTS = (
     ),
     click.option("--no-sex", is_flag=True, help="Leave out the sex of participants."),
     click.option("--no-race", is_flag=True, help="Leave out race and ethnicity of participants."),
+    click.option("--zone", metavar="ZONE", default="", help="The zone of times that say none: Europe/Berlin, +08:00."),
     click.option("--encoding", metavar="NAME", default="", help="The encoding of CSV and SAS files, if not UTF-8."),
     click.option("--decimal-comma", is_flag=True, help="In tables, 1,5 is a number."),
 )
@@ -67,6 +68,7 @@ def participants(command: Callable[..., None]) -> Callable[..., None]:
         pseudonymise: str | None,
         no_sex: bool,
         no_race: bool,
+        zone: str,
         encoding: str,
         decimal_comma: bool,
         **others: Any,
@@ -78,6 +80,7 @@ def participants(command: Callable[..., None]) -> Callable[..., None]:
                 pseudonymise=pseudonymise,
                 sex=not no_sex,
                 race=not no_race,
+                zone=zone,
                 encoding=encoding,
                 decimal_comma=decimal_comma,
             ),
@@ -97,6 +100,7 @@ def _told(
     pseudonymise: str | None,
     sex: bool,
     race: bool,
+    zone: str,
     encoding: str,
     decimal_comma: bool,
 ) -> Participants:
@@ -111,6 +115,7 @@ def _told(
         study=study,
         study_too=not subjects_only,
         privacy=Privacy(pseudonyms=pseudonyms, sex=sex, race=race),
+        zone=zone,
         encoding=encoding,
         decimal_comma=decimal_comma,
     )

@@ -56,7 +56,7 @@ def from_records(
     Raises MappingError and UsageError as `convert_all` does.
     """
     told = participants or Participants()
-    options = Options(mappings=mappings, contacts=contacts, release=release, repeat=True, privacy=told.privacy)
+    options = Options(mappings=mappings, contacts=contacts, release=release, repeat=True)
     work, found = begun(sources, told, options, input_format, opened)
     seen = Seen(work.schema)
     found = prepared(work, found)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fhirtrial.conversion import Conversion
+from fhirtrial.dates import zone_of
 from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
@@ -34,7 +35,10 @@ class Mapper:
         registry: whose records are mapped: ``ctgov`` (studies), ``sdtm`` or ``roster`` (subjects).
         without: what else is left out of subjects, and said: ``sex``, ``race`` (with ethnicity).
 
-    Raises MappingError, with file and line, if a mapping file is wrong.
+        zone: the time zone of times that say none, as ``Europe/Berlin`` or ``+08:00``: they get its offset, and come
+            back without it. Without a zone only their date stays in the element; the whole is always beside it.
+
+    Raises MappingError, with file and line, if a mapping file is wrong; UsageError for an unknown zone.
 
     """
 
@@ -45,10 +49,11 @@ class Mapper:
         contacts: bool = True,
         registry: str = "ctgov",
         without: Iterable[str] = (),
+        zone: str = "",
     ) -> None:
         files = MappingFiles(Path(mappings) if mappings is not None else None)
         self.mapping: Mapping = load_mapping(files, registry)
-        self.engine = Engine(self.mapping)
+        self.engine = Engine(self.mapping, zone_of(zone) if zone else None)
         self.vocabulary = vocabularies(self.mapping)
         known = [leaf.path for leaf in self.mapping.schema.leaves()]
         names = [*([] if contacts else ["contacts"]), *without]

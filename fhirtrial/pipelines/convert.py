@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import BinaryIO
 
+from fhirtrial.dates import zone_of
 from fhirtrial.errors import UsageError
 from fhirtrial.pipelines.converter import (
     FORMATS,
@@ -76,9 +77,7 @@ def convert_all(
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it must be at least 1")
     told = participants or Participants()
-    options = Options(
-        mappings=mappings, contacts=contacts, verify=verify, format=format, release=to, privacy=told.privacy
-    )
+    options = Options(mappings=mappings, contacts=contacts, verify=verify, format=format, release=to)
     work, found = begun(sources, told, options, input_format)
     kinds = {"Bundle"}
     output = open_output(target, kinds=kinds)
@@ -109,6 +108,9 @@ def begun(
 
     Raises as `convert_all` and `the_study` do.
     """
+    if told.zone:
+        zone_of(told.zone)  # an unknown one is told before anything is read
+    options = replace(options, privacy=told.privacy, zone=told.zone)
     work = Converter(options)
     first: list[Found] = []
     if told.study is not None:

@@ -51,6 +51,7 @@ class Options:
     study: Record | None = None
     """The study that subjects are tied to."""
     privacy: Privacy = field(default_factory=Privacy)
+    zone: str = ""
 
 
 Line: TypeAlias = tuple[str, bytes, int]
@@ -140,8 +141,14 @@ class Way:
     """How the records of one registry become FHIR: its mapper, and what is known of the resources that it makes."""
 
     def __init__(self, registry: str, options: Options, release: Release) -> None:
-        without = () if registry == STUDIES else options.privacy.without
-        self.mapper = Mapper(mappings=options.mappings, contacts=options.contacts, registry=registry, without=without)
+        subjects = registry != STUDIES
+        self.mapper = Mapper(
+            mappings=options.mappings,
+            contacts=options.contacts,
+            registry=registry,
+            without=options.privacy.without if subjects else (),
+            zone=options.zone if subjects else "",
+        )
         # Verification compares with R5, so that is made first.
         self.finishing = None if options.verify else release.finishing(self.mapper.vocabulary)
         self.mapper.engine.prepare(plain=True, finishing=self.finishing)

@@ -45,6 +45,7 @@ class Participants:
         study: a source, as `read` takes it, with the one record of the study that they take part in.
         study_too: False makes resources of the participants only, and none of the study.
         privacy: what is not handed on.
+        zone: the time zone of times that say none, as a Mapper takes it.
         encoding: that of CSV and SAS transport files; UTF-8 if empty.
         decimal_comma: in tables, ``1,5`` is a number.
 
@@ -53,6 +54,7 @@ class Participants:
     study: Source | None = None
     study_too: bool = True
     privacy: Privacy = field(default_factory=Privacy)
+    zone: str = ""
     encoding: str = ""
     decimal_comma: bool = False
 
