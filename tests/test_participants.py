@@ -223,6 +223,13 @@ def test_tables_are_not_written_where_they_would_be_doubted(tmp_path: Path) -> N
     assert (done.exit_code, done.stderr) == (2, "error: tables go to a folder: say which with -o DIR, not '-'\n")
 
 
+def test_nobody_is_shown() -> None:
+    """`show` is for studies: participants are neither printed nor a traceback."""
+    done = run("show", CSV)
+    message = "these are participants' data, of which nobody is shown; fhirtrial subjects prints figures of what they become"
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"error: {CSV}: {message}\n")
+
+
 @pytest.mark.parametrize("release", ["R5", "R4"])
 def test_times_get_the_offset_of_a_zone(tmp_path: Path, release: str) -> None:
     """A local time becomes one of FHIR's and comes back as it was; one that clocks showed twice keeps its date only."""
