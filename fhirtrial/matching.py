@@ -102,7 +102,7 @@ def intervention_id(study: str, intervention: Json) -> str:
     The id of what a study's intervention becomes, as ``ctgov/intervention.yaml`` makes it of study, type and name.
 
     >>> intervention_id("NCT00000001", {"type": "DRUG", "name": "X"})
-    'NCT00000001-intervention-5aa9bb9d1f30db45'
+    'NCT00000001-intervention-075a01b29e48aaf6'
     """
     facts = orjson.dumps((study, intervention.get("type"), intervention.get("name")))
     return f"{study}-intervention-{hashlib.sha256(facts).hexdigest()[:16]}"
