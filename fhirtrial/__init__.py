@@ -32,9 +32,12 @@ from fhirtrial.version import __version__
 if TYPE_CHECKING:
     from fhirtrial.conversion import Conversion
     from fhirtrial.errors import FhirtrialError, InputError, MappingError, RestoreError, UsageError
+    from fhirtrial.figures import SubjectFigures
     from fhirtrial.issue import Issue
     from fhirtrial.loading.run import load
     from fhirtrial.mapping.mapper import Mapper
+    from fhirtrial.pipelines.subjects import subject_figures
+    from fhirtrial.pseudonyms import Pseudonyms
     from fhirtrial.publish.publication import definitions_for
     from fhirtrial.readers import read
     from fhirtrial.record import Origin, Record
@@ -75,12 +78,14 @@ __all__ = [
     "NotFound",
     "Origin",
     "PreconditionFailed",
+    "Pseudonyms",
     "Record",
     "Refused",
     "Release",
     "RestoreError",
     "ServerError",
     "ServerFault",
+    "SubjectFigures",
     "Throttled",
     "TooLarge",
     "UnexpectedAnswer",
@@ -95,6 +100,7 @@ __all__ = [
     "released",
     "restore",
     "restore_all",
+    "subject_figures",
     "to_release",
 ]
 
@@ -112,12 +118,14 @@ _PLACES = {
     "NotFound": "server.errors",
     "Origin": "record",
     "PreconditionFailed": "server.errors",
+    "Pseudonyms": "pseudonyms",
     "Record": "record",
     "Refused": "server.errors",
     "Release": "releases.release",
     "RestoreError": "errors",
     "ServerError": "server.errors",
     "ServerFault": "server.errors",
+    "SubjectFigures": "figures",
     "Throttled": "server.errors",
     "TooLarge": "server.errors",
     "UnexpectedAnswer": "server.errors",
@@ -128,6 +136,7 @@ _PLACES = {
     "load": "loading.run",
     "read": "readers",
     "released": "releases.conversion",
+    "subject_figures": "pipelines.subjects",
     "to_release": "releases.view",
 }
 
@@ -151,11 +160,12 @@ def _default(registry: str = "ctgov") -> Mapper:
     return Mapper(registry=registry)
 
 
-def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
+def convert(record: Record, *, study: Record | None = None, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
     """
     The FHIR resources of a record in a release, by the mapping that comes with the library: see `Mapper.convert`.
 
-    Which mapping that is follows from the record's registry.
+    Which mapping that is follows from the record's registry. ``study`` is the registry's record of the study that a
+    subject is in: its arms and interventions are tied to that.
 
     Raises InputError if the record cannot be mapped because `read` has not checked it.
     """
@@ -163,7 +173,7 @@ def convert(record: Record, *, to: ReleaseName = "R5", verify: bool = False) -> 
 
     mapper, release = _default(record.registry), _release(to)
     finishing = None if verify else _finishing(to, record.registry)
-    return released(mapper.convert(record, verify=verify, finishing=finishing), release, verify=verify)
+    return released(mapper.convert(record, study=study, verify=verify, finishing=finishing), release, verify=verify)
 
 
 @cache
@@ -206,7 +216,7 @@ def restore_all(
     registry: str = "ctgov",
 ) -> Iterator[Record]:
     """
-    The records of all studies among the resources, in their order; see `restore`.
+    The records of all studies, or subjects, among the resources, in their order; see `restore`.
 
     What is noticed while R5 is made of the resources stands in the issues of the record whose study it names, else of
     the first. Raises RestoreError as `restore` does.

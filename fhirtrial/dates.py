@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from fhirtrial.errors import UsageError
+from fhirtrial.issue import nearest
 
 _BEGINS_WITH_DATE = re.compile(r"([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?)(?:(?:T|--).*)?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?", re.ASCII)
@@ -27,3 +32,67 @@ def begins_with_date(value: str) -> str | None:
     shared = [parts[0] for parts in zip(*ends, strict=False) if len(set(parts)) == 1]
     certain = "-".join(shared) if ends[0][: len(shared)] == shared else ""
     return certain if is_date(certain) else None
+
+
+_LOCAL = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?)?", re.ASCII)
+_ZONED = re.compile(r"(.+?)(:00)?(?:Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
+_OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])", re.ASCII)
+
+
+def zone_of(name: str) -> tzinfo:
+    """
+    The time zone of a name (https://www.iana.org/time-zones) or an offset.
+
+    Raises UsageError, with the nearest name, if there is none.
+
+    >>> zone_of("+08:00"), zone_of("Europe/Berlin")
+    (datetime.timezone(datetime.timedelta(seconds=28800)), zoneinfo.ZoneInfo(key='Europe/Berlin'))
+    """
+    if name == "Z":
+        return UTC
+    if found := _OFFSET.fullmatch(name):
+        size = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        return timezone(-size if found[1] == "-" else size)
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        hint = nearest(name, available_timezones()) or "one looks like Europe/Berlin or +08:00"
+        raise UsageError(f"{name!r} is no time zone; {hint}") from error
+
+
+def zoned(value: str, zone: tzinfo) -> str | None:
+    """
+    A local time of a zone as FHIR writes it, with seconds and offset; None if it is none.
+
+    A time that clocks showed twice in that zone, or not at all, is none: nothing says which is meant.
+
+    >>> zoned("2014-07-02T11:45", zone_of("Europe/Berlin")), zoned("2014-03-30T02:30", zone_of("Europe/Berlin"))
+    ('2014-07-02T11:45:00+02:00', None)
+    """
+    found = _LOCAL.fullmatch(value)
+    if found is None or not is_date(value[:10]):
+        return None
+    seconds = found[2] or ":00"
+    try:
+        local = datetime.fromisoformat(found[1] + seconds[:3]).replace(tzinfo=zone)
+    except ValueError:
+        return None
+    offset, other = local.utcoffset(), local.replace(fold=1).utcoffset()
+    if offset is None or offset != other or offset % timedelta(minutes=1):
+        return None
+    minutes = int(offset.total_seconds()) // 60
+    sign = "-" if minutes < 0 else "+"
+    return f"{found[1]}{seconds}{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def is_zoned(text: str, local: str) -> bool:
+    """
+    Whether a text is what `zoned` makes of a local time, in some zone.
+
+    >>> is_zoned("2014-07-02T11:45:00+02:00", "2014-07-02T11:45"), is_zoned("2014-07-02T11:46:00Z", "2014-07-02T11:45")
+    (True, False)
+    """
+    found = _ZONED.fullmatch(text)
+    return (
+        found is not None and _LOCAL.fullmatch(local) is not None and local in (found[1], f"{found[1]}{found[2] or ''}")
+    )

@@ -74,6 +74,29 @@ def stands_for_none(code: str | None, not_arms: Table) -> bool:
     return code is not None and code.strip().upper() in not_arms.labels
 
 
+def subject_study(study: str | None, number: str | None, numbers: Json) -> str | None:  # noqa: ARG001
+    """The literal reference to the study of that id, which a subject is tied to whatever number it has of it."""
+    return None if study is None else f"ResearchStudy/{study}"
+
+
+def study_unknown(study: str | None, number: str | None, numbers: Json) -> str | None:
+    """
+    Why a subject's study may be another than the one it is tied to; None if it has a number of that one.
+
+    >>> study_unknown("NCT00000001", "ABC 2", {"orgStudyIdInfo": {"id": "ABC-1"}})
+    "'ABC 2' is no number of the study NCT00000001, which has 'ABC-1': the subject is tied to it all the same"
+    """
+    if study is None or number is None:
+        return None
+    known = [numbers.get("orgStudyIdInfo", {}).get("id")]
+    known += [each.get("id") for each in numbers.get("secondaryIdInfos", ())]
+    known = [each for each in known if each]
+    if folded(number) in map(folded, [study, *known]):
+        return None
+    listed = f", which has {', '.join(map(repr, known[:5]))}" if known else ""
+    return f"{number!r} is no number of the study {study}{listed}: the subject is tied to it all the same"
+
+
 def intervention_id(study: str, intervention: Json) -> str:
     """
     The id of what a study's intervention becomes, as ``ctgov/intervention.yaml`` makes it of study, type and name.

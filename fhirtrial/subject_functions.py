@@ -12,7 +12,15 @@ from fhirtrial.codes import Coding, Table, coding_of
 from fhirtrial.dates import begins_with_date
 from fhirtrial.dosing import dosage_text, dose_text, frequency, printable
 from fhirtrial.function import named
-from fhirtrial.matching import arm_link, arm_unknown, intervention_link, intervention_unknown, link_id
+from fhirtrial.matching import (
+    arm_link,
+    arm_unknown,
+    intervention_link,
+    intervention_unknown,
+    link_id,
+    study_unknown,
+    subject_study,
+)
 from fhirtrial.rules import Rules
 
 Json = Any
@@ -133,3 +141,4 @@ named()(dosage_text)
 named()(dose_text)
 named(tables=1, doubt=arm_unknown, doubt_code="unknown-arm")(arm_link)
 named(doubt=intervention_unknown, doubt_code="unknown-intervention")(intervention_link)
+named(doubt=study_unknown, doubt_code="unknown-study")(subject_study)

@@ -209,7 +209,7 @@ def test_coverage(format: str) -> None:
         json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("command", ["convert", "restore", "coverage", "show", "check"])
+@pytest.mark.parametrize("command", ["convert", "restore", "coverage", "show", "check", "subjects"])
 def test_help_has_examples(command: str) -> None:
     """Each command shows two or three ways to use it."""
     text = run(command, "--help").stdout

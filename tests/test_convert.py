@@ -15,7 +15,8 @@ import pytest
 from fhirtrial.errors import MappingError, UsageError
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.mapper import Mapper
-from fhirtrial.pipelines.convert import CHUNK_RECORDS, convert_all
+from fhirtrial.pipelines.convert import convert_all
+from fhirtrial.pipelines.converter import CHUNK_RECORDS
 from fhirtrial.readers import read
 
 DATA = Path(__file__).resolve().parent / "data"

@@ -19,7 +19,8 @@ import pytest
 from fhirtrial.errors import FhirtrialError
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines import jobs as jobs_module
-from fhirtrial.pipelines.convert import Chunk, Converter, Options, Results, convert_all
+from fhirtrial.pipelines.convert import convert_all
+from fhirtrial.pipelines.converter import Chunk, Converter, Options, Results
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.readers import find
 from fhirtrial.readers.source import Limits

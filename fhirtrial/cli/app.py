@@ -20,13 +20,14 @@ from fhirtrial.version import __version__
 
 COMMANDS = {
     "check": "Read and convert records, and report what there is to say; nothing is written.",
-    "convert": "Make FHIR of a registry's records.",
+    "convert": "Make FHIR of a registry's records, or of participants' data.",
     "definitions": "Write the definitions of everything of our own in the output: extensions, codes, searches.",
     "duplicates": "List the identifiers that several resources of a server share.",
     "load": "Load a registry's records into a FHIR server, or a folder: each resource once.",
     "coverage": "Print where each field of the registry goes, with file and line, or why it is left out.",
     "release": "Turn FHIR resources into another release.",
     "restore": "Make a registry's records of FHIR, of whatever release.",
+    "subjects": "Print figures of participants, arm by arm, from FHIR of whatever release.",
     "show": "Print a study for people: what it says, and what it becomes.",
 }
 """Each command with the first line of its help, for the list of all of them."""

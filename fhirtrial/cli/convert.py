@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fhirtrial.cli import options
 from fhirtrial.cli.report import reporting, target_of
+
+if TYPE_CHECKING:
+    from fhirtrial.pipelines.participants import Participants
 
 
 @click.command()
@@ -20,6 +23,7 @@ from fhirtrial.cli.report import reporting, target_of
     help="Each resource once, or a transaction or collection Bundle for each record; one to a line.",
 )
 @click.option("-o", "--output", metavar="FILE|DIR|-", default="-", help="Where to write; a DIR exists or ends with /.")
+@options.participants
 @options.input_format
 @options.contacts
 @options.mappings
@@ -29,6 +33,7 @@ from fhirtrial.cli.report import reporting, target_of
 def convert(
     *,
     sources: tuple[str, ...],
+    participants: Participants,
     to: str,
     format: Any,
     output: str,
@@ -40,7 +45,12 @@ def convert(
     verify: bool,
 ) -> None:
     """
-    Make FHIR of a registry's records.
+    Make FHIR of a registry's records, or of participants' data.
+
+    A SOURCE may be a folder of SDTM datasets (XPT, CSV, Dataset-JSON) or a roster (subjects.csv, doses.csv): their
+    subjects are tied to the arms and interventions of the study whose record --study names. Ids in the output are
+    derived from study and subject number; --pseudonymise makes pseudonyms of these first. Other dates stay as they are,
+    so that alone is no de-identification by HIPAA's safe harbor.
 
     A DIR gets one NDJSON file for each resource type; a FILE that ends with .gz is packed. Files get their names when
     all is done.
@@ -49,6 +59,7 @@ def convert(
     Examples:
       fhirtrial convert studies.jsonl.gz -o out/ --issues issues.jsonl --jobs 4
       fhirtrial convert NCT05143125.json --to R4 --format bundle > transaction.json
+      fhirtrial convert --study NCT05143125.json sdtm/ -o out/ --pseudonymise site.key
       curl 'https://clinicaltrials.gov/api/v2/studies?query.cond=asthma' | fhirtrial convert -
     """
     from fhirtrial.pipelines.convert import convert_all
@@ -64,6 +75,7 @@ def convert(
             contacts=not no_contacts,
             verify=verify,
             jobs=jobs,
+            participants=participants,
             noticed=report.notice,
             progress=report.progress,
         )
@@ -71,6 +83,7 @@ def convert(
 
 @click.command()
 @options.sources
+@options.participants
 @options.input_format
 @options.mappings
 @options.issues
@@ -79,6 +92,7 @@ def convert(
 def check(
     *,
     sources: tuple[str, ...],
+    participants: Participants,
     input_format: str | None,
     mappings: str | None,
     issues: str | None,
@@ -91,6 +105,7 @@ def check(
     \b
     Examples:
       fhirtrial check studies.jsonl
+      fhirtrial check sdtm/ --study NCT05143125.json
       fhirtrial check ctg-studies.json.zip --issues - --jobs 4 | grep unknown-value
     """
     from fhirtrial.pipelines.convert import convert_all
@@ -103,6 +118,7 @@ def check(
             mappings=mappings,
             verify=verify,
             jobs=jobs,
+            participants=participants,
             noticed=report.notice,
             progress=report.progress,
         )

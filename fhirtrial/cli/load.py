@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fhirtrial.loading.item import Item
     from fhirtrial.loading.target import Target
     from fhirtrial.mapping.difference import Difference
+    from fhirtrial.pipelines.participants import Participants
 
 SHOWN = 120
 """How many letters of a value are shown."""
@@ -39,6 +40,7 @@ SHOWN = 120
 @click.option("--prune", is_flag=True, help="Delete what was made for a study, and the record no longer has.")
 @click.option("--workers", metavar="N", type=click.IntRange(1), help="Bundles under way at a time; else by the server.")
 @click.option("--report", "report_file", metavar="FILE", help="Write the numbers there as JSON.")
+@options.participants
 @options.input_format
 @options.contacts
 @options.mappings
@@ -48,6 +50,7 @@ SHOWN = 120
 def load(
     *,
     sources: tuple[str, ...],
+    participants: Participants,
     server: str | None,
     folder: str | None,
     to: str | None,
@@ -82,6 +85,7 @@ def load(
       fhirtrial load studies.jsonl --server http://localhost:8080/fhir --dry-run --diff
       fhirtrial load studies.jsonl --server https://hospital.example/fhir --ca-bundle ca.pem --timeout 300
       fhirtrial load studies.jsonl --folder out/
+      fhirtrial load sdtm/ --study NCT05143125.json --server http://localhost:8080/fhir
     """
     from fhirtrial.loading.loader import Options
     from fhirtrial.loading.run import load_all
@@ -106,6 +110,7 @@ def load(
             contacts=not no_contacts,
             input_format=input_format,
             jobs=jobs,
+            participants=participants,
             noticed=report.notice,
             shown=show_difference if diff else None,
             progress=report.loaded,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from fhirtrial.pipelines.participants import Participants
 
 RELEASE = click.Choice(["R4", "R4B", "R5"])
 
@@ -28,7 +33,9 @@ source_release = click.option(
     "--from", "source_release", type=RELEASE, help="The release of what is read; else by what stands in it."
 )
 input_format = click.option(
-    "--input-format", metavar="NAME", help="Read study, page, array, jsonl, text, zip or folder; else by the content."
+    "--input-format",
+    metavar="NAME",
+    help="Read study, page, array, jsonl, text, zip, folder, sdtm or roster; else by the content.",
 )
 
 
@@ -85,3 +92,84 @@ _CONNECTION = [
 ]
 
 jobs = click.option("--jobs", metavar="N", default=1, type=click.IntRange(1), help="Processes that convert.")
+
+_PARTICIPANTS = (
+    click.option(
+        "--study", metavar="RECORD", help="The registry's record that participants are tied to; it is converted too."
+    ),
+    click.option("--subjects-only", is_flag=True, help="With --study: make nothing of the study itself."),
+    click.option(
+        "--pseudonymise",
+        metavar="KEYFILE",
+        help="Replace subjects' ids by hashes with this key, cut birth dates to the year, drop ages above 89.",
+    ),
+    click.option("--no-sex", is_flag=True, help="Leave out the sex of participants."),
+    click.option("--no-race", is_flag=True, help="Leave out race and ethnicity of participants."),
+    click.option("--zone", metavar="ZONE", default="", help="The zone of times that say none: Europe/Berlin, +08:00."),
+    click.option("--encoding", metavar="NAME", default="", help="The encoding of CSV and SAS files, if not UTF-8."),
+    click.option("--decimal-comma", is_flag=True, help="In tables, 1,5 is a number."),
+)
+
+
+def participants(command: Callable[..., None]) -> Callable[..., None]:
+    """What is told about participants' data; the command gets it as ``participants``."""
+
+    @wraps(command)
+    def told(
+        *,
+        study: str | None,
+        subjects_only: bool,
+        pseudonymise: str | None,
+        no_sex: bool,
+        no_race: bool,
+        zone: str,
+        encoding: str,
+        decimal_comma: bool,
+        **others: Any,
+    ) -> None:
+        command(
+            participants=_told(
+                study=study,
+                subjects_only=subjects_only,
+                pseudonymise=pseudonymise,
+                sex=not no_sex,
+                race=not no_race,
+                zone=zone,
+                encoding=encoding,
+                decimal_comma=decimal_comma,
+            ),
+            **others,
+        )
+
+    found: Callable[..., None] = told
+    for option in reversed(_PARTICIPANTS):
+        found = option(found)
+    return found
+
+
+def _told(
+    *,
+    study: str | None,
+    subjects_only: bool,
+    pseudonymise: str | None,
+    sex: bool,
+    race: bool,
+    zone: str,
+    encoding: str,
+    decimal_comma: bool,
+) -> Participants:
+    from fhirtrial.errors import UsageError
+    from fhirtrial.pipelines.participants import Participants, Privacy
+    from fhirtrial.pseudonyms import Pseudonyms
+
+    if subjects_only and study is None:
+        raise UsageError("--subjects-only goes with --study RECORD: without it there is nothing of the study")
+    pseudonyms = None if pseudonymise is None else Pseudonyms.in_file(pseudonymise)
+    return Participants(
+        study=study,
+        study_too=not subjects_only,
+        privacy=Privacy(pseudonyms=pseudonyms, sex=sex, race=race),
+        zone=zone,
+        encoding=encoding,
+        decimal_comma=decimal_comma,
+    )

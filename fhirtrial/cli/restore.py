@@ -24,7 +24,20 @@ if TYPE_CHECKING:
 @click.argument("sources", metavar="SOURCE...|NCT...", nargs=-1)
 @options.server
 @click.option("--all", "all_", is_flag=True, help="With --server: all studies that have a number of the registry.")
-@click.option("-o", "--output", metavar="FILE|-", default="-", help="Where to write.")
+@click.option(
+    "--format",
+    type=click.Choice(["study", "sdtm", "roster"]),
+    default="study",
+    help="Restore studies, as JSON Lines; or subjects, as the tables of SDTM or of a roster.",
+)
+@click.option("-o", "--output", metavar="FILE|DIR|-", default="-", help="Where to write: tables go to a DIR.")
+@click.option(
+    "--tables",
+    type=click.Choice(["csv", "json", "ndjson", "dsjc"]),
+    default="csv",
+    help="Write tables as CSV, or as Dataset-JSON 1.1 in one of its three forms.",
+)
+@click.option("--created", metavar="TIME", default="", help="The time of making that Dataset-JSON must give.")
 @options.source_release
 @options.mappings
 @options.issues
@@ -35,7 +48,10 @@ def restore(
     sources: tuple[str, ...],
     server: str | None,
     all_: bool,
+    format: str,
     output: str,
+    tables: str,
+    created: str,
     source_release: str | None,
     mappings: str | None,
     issues: str | None,
@@ -46,18 +62,26 @@ def restore(
     Make a registry's records of FHIR, of whatever release: one per line, in the order of the studies.
 
     A SOURCE is a Bundle, NDJSON, a JSON array, a single resource, or a folder of such files; also packed. With --server
-    the studies are read from there, by their numbers, with all that they refer to.
+    the studies are read from there, by their numbers, with all that they refer to. With --format sdtm the subjects'
+    datasets are made again instead.
 
     \b
     Examples:
       fhirtrial restore out/ -o studies.jsonl --verify
       fhirtrial convert studies.jsonl | fhirtrial restore - > again.jsonl
+      fhirtrial restore out/ --format sdtm -o tables/ --tables json --created 2026-01-31T12:00:00Z
       fhirtrial restore --server https://hospital.example/fhir --ca-bundle ca.pem NCT05143125
     """
+    from fhirtrial.pipelines.participants import layouts
     from fhirtrial.pipelines.restore import restore_all
+    from fhirtrial.pipelines.tables import TableFolder
 
-    if Path(output).is_dir() or output.endswith("/"):
+    if format == "study" and (Path(output).is_dir() or output.endswith("/")):
         raise UsageError(f"{output}: restored records go to one file, not to a folder")
+    if format != "study" and (output == "-" or Path(output).is_file()):
+        raise UsageError(f"tables go to a folder: say which with -o DIR, not {output!r}")
+    if format != "study" and server is not None:
+        raise UsageError("--server is for studies: load participants' resources into a file first")
     if server is None and (all_ or not sources):
         raise UsageError("say what to restore: SOURCE..., or --server URL with numbers or --all")
     if server is not None and all_ == bool(sources):
@@ -65,8 +89,11 @@ def restore(
     with reporting(issues, stdout_is_taken=output == "-") as report:
         report.summary = restore_all(
             sources if server is None else [],
-            target_of(output),
+            target_of(output)
+            if format == "study"
+            else TableFolder(output, layouts(mappings)(format), form=tables, created=created),
             mappings=mappings,
+            registry="ctgov" if format == "study" else format,
             source_release=source_release,
             more=None if server is None else partial(read_server, client_of(server, **settings), sources, mappings),
             verify=verify,

@@ -6,7 +6,7 @@ import click
 
 from fhirtrial.cli import options
 from fhirtrial.cli.report import reporting
-from fhirtrial.errors import InputError
+from fhirtrial.errors import InputError, UsageError
 
 
 @click.command()
@@ -43,6 +43,9 @@ def show(*, source: str, all_: bool, input_format: str | None, no_contacts: bool
     with reporting(None, stdout_is_taken=True, quiet=True) as report:
         report.summary = summary
         for record in read(source, format=input_format, refused=report.refuse, schema=mapper.mapping.schema):
+            if record.registry != mapper.mapping.registry:
+                message = "these are participants' data, of which nobody is shown"
+                raise UsageError(f"{source}: {message}; fhirtrial subjects prints figures of what they become")
             try:
                 conversion = mapper.convert(record)
             except InputError as error:

@@ -20,6 +20,7 @@ from fhirtrial.loading.source import from_records, from_resources, holds_resourc
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.loading.target import Target
 from fhirtrial.mapping.difference import Difference
+from fhirtrial.pipelines.participants import Participants
 from fhirtrial.prefixes import load_prefixes
 from fhirtrial.readers.meter import Meter
 from fhirtrial.server.client import FhirClient
@@ -37,6 +38,7 @@ def load_all(
     contacts: bool = True,
     input_format: str | None = None,
     jobs: int = 1,
+    participants: Participants | None = None,
     noticed: Callable[[Issue], object] = lambda _: None,
     shown: Callable[[Item, Decision, Sequence[Difference]], object] | None = None,
     progress: Callable[[LoadSummary], object] = lambda _: None,
@@ -56,6 +58,7 @@ def load_all(
         contacts: False leaves out the names, phones and e-mails of contacts.
         input_format: as `read` takes it.
         jobs: how many processes convert.
+        participants: as `convert_all` takes it.
         noticed: is called with each issue.
         shown: is called with each resource that differs from what the target holds.
         progress: is called from time to time.
@@ -102,6 +105,7 @@ def load_all(
                 contacts=contacts,
                 input_format=input_format,
                 jobs=jobs,
+                participants=participants,
                 noticed=loader.refuse,
                 opened=meter.opened,
             )

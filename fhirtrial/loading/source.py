@@ -18,11 +18,13 @@ from fhirtrial.issue import Issue
 from fhirtrial.loading.item import Item, item_of
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
-from fhirtrial.pipelines.convert import Converted, Converter, Options, chunks
+from fhirtrial.pipelines.convert import begun, prepared
+from fhirtrial.pipelines.converter import Converted, Options, chunks
 from fhirtrial.pipelines.jobs import Jobs
-from fhirtrial.readers import Seen, Source, find
+from fhirtrial.pipelines.participants import Participants
+from fhirtrial.readers import Seen, Source
 from fhirtrial.readers.fhir import read_resources
-from fhirtrial.readers.source import Limits, Piece
+from fhirtrial.readers.source import Piece
 from fhirtrial.references import placeholders_in, with_references
 from fhirtrial.releases.detect import release_of
 
@@ -41,30 +43,34 @@ def from_records(
     contacts: bool = True,
     input_format: str | None = None,
     jobs: int = 1,
+    participants: Participants | None = None,
     noticed: Refused,
     opened: Callable[[BinaryIO], object] = lambda _: None,
 ) -> Iterator[Group]:
     """
-    The studies that a registry's records become, one after the other; issues, refusals among them, are ``noticed``.
+    The studies and subjects that a registry's records become, one after the other.
 
+    Issues, refusals among them, are ``noticed``.
     ``opened`` is called with each file that is opened.
 
     Raises MappingError and UsageError as `convert_all` does.
     """
-    work = Converter(Options(mappings=mappings, contacts=contacts, release=release, repeat=True))
-    seen = Seen(work.mapper.mapping.schema)
-    found = (item for source in sources for item in find(source, input_format, Limits(), opened=opened))
+    told = participants or Participants()
+    options = Options(mappings=mappings, contacts=contacts, release=release, repeat=True)
+    work, found = begun(sources, told, options, input_format, opened)
+    seen = Seen(work.schema)
+    found = prepared(work, found)
     with Jobs(work, jobs) as pool:
         for chunk, results in pool.run(chunks(found)):
             for piece, result in zip(chunk.found, results, strict=True):
                 issues = result.issues
-                if result.id and isinstance(piece, Piece) and (again := seen.repeated(result.id, piece.origin)):
+                if result.id and isinstance(piece, Piece) and (again := seen.repeated(result.key, piece.origin)):
                     issues = (again,)
                 for issue in issues:
                     noticed(issue)
                 if result.id and not any(issue.severity == "error" for issue in issues):
                     place = str(piece.origin) if isinstance(piece, Piece) else ""
-                    yield Group(study=result.id, items=list(_items(result, place)), place=place)
+                    yield Group(study=result.key, items=list(_items(result, place)), place=place)
 
 
 def _items(result: Converted, place: str) -> Iterator[Item]:
@@ -72,7 +78,7 @@ def _items(result: Converted, place: str) -> Iterator[Item]:
     for _, shared, size in result.lines:
         text = result.text[start : start + size - 1]
         start += size
-        yield item_of(text, study="" if shared else result.id, place=place)
+        yield item_of(text, study="" if shared else result.key, place=place)
 
 
 def from_resources(sources: Iterable[str], *, release: str, noticed: Refused) -> Iterator[Group]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from datetime import tzinfo
 from typing import Any
 
 from fhirtrial.issue import Issue
@@ -24,8 +25,9 @@ class Engine:
     The generated code trusts what it is given: records that a reader has checked, resources of FHIR's shape.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, zone: tzinfo | None = None) -> None:
         self.mapping = mapping
+        self.zone = zone
         self._verbatim_url = mapping.verbatim_url
         back = Back(mapping.files, disputed(mapping))
         read = back.compile()
@@ -68,7 +70,7 @@ class Engine:
         ``plain``: no text of the record has control characters, so that they need not be looked for. ``finishing``
         makes something else of the resources before they are written.
         """
-        run = ForthRun(data, self._verbatim_url, skip)
+        run = ForthRun(data, self._verbatim_url, skip, self.zone)
         main, *beside = self.prepare(plain=plain, finishing=finishing)
         noticed: list[Issue] = []
         if finishing is not None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fhirtrial.conversion import Conversion
+from fhirtrial.dates import zone_of
 from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
+from fhirtrial.mapping.beside import takes_study, with_study
 from fhirtrial.mapping.engine import Engine
 from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.run import NOTHING
@@ -30,24 +32,39 @@ class Mapper:
     Args:
         mappings: a folder of your own mapping files; a file there replaces the one of the same name.
         contacts: False leaves out the names, phones and e-mails of contacts, and says how many values that were.
+        registry: whose records are mapped: ``ctgov`` (studies), ``sdtm`` or ``roster`` (subjects).
+        without: what else is left out of subjects, and said: ``sex``, ``race`` (with ethnicity).
 
-    Raises MappingError, with file and line, if a mapping file is wrong.
+        zone: the time zone of times that say none, as ``Europe/Berlin`` or ``+08:00``: they get its offset, and come
+            back without it. Without a zone only their date stays in the element; the whole is always beside it.
+
+    Raises MappingError, with file and line, if a mapping file is wrong; UsageError for an unknown zone.
 
     """
 
-    def __init__(self, *, mappings: str | Path | None = None, contacts: bool = True, registry: str = "ctgov") -> None:
+    def __init__(
+        self,
+        *,
+        mappings: str | Path | None = None,
+        contacts: bool = True,
+        registry: str = "ctgov",
+        without: Iterable[str] = (),
+        zone: str = "",
+    ) -> None:
         files = MappingFiles(Path(mappings) if mappings is not None else None)
         self.mapping: Mapping = load_mapping(files, registry)
-        self.engine = Engine(self.mapping)
+        self.engine = Engine(self.mapping, zone_of(zone) if zone else None)
         self.vocabulary = vocabularies(self.mapping)
-        self._withheld = (
-            None if contacts else Withheld(files, registry, [leaf.path for leaf in self.mapping.schema.leaves()])
-        )
+        known = [leaf.path for leaf in self.mapping.schema.leaves()]
+        names = [*([] if contacts else ["contacts"]), *without]
+        self._withheld = [Withheld(files, registry, name, known) for name in names]
+        self._fields = self.mapping.schema.tree
 
     def convert(
         self,
         record: Record,
         *,
+        study: Record | None = None,
         verify: bool = False,
         skip: Container[str] = NOTHING,
         finishing: Finishing | None = None,
@@ -57,6 +74,8 @@ class Mapper:
 
         Args:
             record: from `read`, which has checked it.
+            study: the registry's record of the study that a subject is in: arm, interventions and study are tied to
+                it by name, and what it does not have is an issue.
             verify: restores what was made and compares it with the record; a difference is an issue.
             finishing: what makes another release of the resources while they are made, as `Release.finishing` gives
                 it; nothing is verified then.
@@ -66,13 +85,18 @@ class Mapper:
 
         """
         data, issues = record.data, list(record.issues)
-        if self._withheld is not None:
-            data, count = self._withheld.without(data)
+        for withheld in self._withheld:
+            data, count = withheld.without(data)
             if count:
-                message = f"{count} names, phones and e-mails of contacts were left out, as asked"
-                issues.append(Issue(severity="information", code="withheld", message=message))
+                issues.append(Issue(severity="information", code="withheld", message=withheld.said(count)))
+        if study is not None and takes_study(self._fields):
+            try:
+                data = with_study(data, study, self._fields)
+            except InputError as error:
+                raise InputError(located(error.issue, record)) from error
+        plain = record.plain and (study is None or study.plain)
         try:
-            texts, found = self.engine.forth(data, skip, plain=record.plain, finishing=finishing)
+            texts, found = self.engine.forth(data, skip, plain=plain, finishing=finishing)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
         if found:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from fhirtrial.dates import begins_with_date
+from fhirtrial.dates import begins_with_date, is_zoned, zoned
 
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 """https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
@@ -115,9 +116,14 @@ def allowed_part(fhir_type: str, value: Any) -> str | None:
     return legal if fhir_type in {"string", "markdown"} and is_text(legal) else None
 
 
-def beside(key: str, value: Any, fhir_type: str, url: str) -> dict[str, Any]:
-    """The members that carry a refused value: what FHIR allows of it in the element, all of it in its extension."""
-    legal = allowed_part(fhir_type, value)
+def beside(key: str, value: Any, fhir_type: str, url: str, zone: tzinfo | None = None) -> dict[str, Any]:
+    """
+    The members that carry a refused value: what FHIR allows of it in the element, all of it in its extension.
+
+    With a zone, a time without one gets its offset, and stays in the element as a whole.
+    """
+    legal = zoned(value, zone) if zone is not None and fhir_type == "dateTime" and isinstance(value, str) else None
+    legal = legal or allowed_part(fhir_type, value)
     said = {f"_{key}": inside(value, url)}
     return said if legal is None else {key: legal, **said}
 
@@ -133,6 +139,8 @@ def said_beside(target: dict[str, Any], key: str, url: str) -> Any:
     kept = said_inside(target.get(f"_{key}"), url)
     now = target.get(key)
     edited = now is not None and now not in {allowed_part(kind, kept) for kind in ("string", "uri", "date")}
+    if edited and isinstance(now, str) and isinstance(kept, str) and is_zoned(now, kept):
+        return kept
     return None if edited else kept
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -46,14 +47,14 @@ class Output(Protocol):
 Target = str | os.PathLike[str] | Writable | None
 
 
-def open_output(target: Target, *, kinds: Iterable[str] = ()) -> Output:
+def open_output(target: Target, *, kinds: AbstractSet[str] = frozenset()) -> Output:
     """
     The output that a target means.
 
     Args:
         target: an open binary file; a path (packed with gzip if it ends with ``.gz``); a folder, which exists or ends
             with ``/``, for one NDJSON file per type; None writes nothing.
-        kinds: the types of which a folder shall hold this run's files and no older ones.
+        kinds: the types of which a folder shall hold this run's files and no older ones; looked at when the run ends.
 
     Raises UsageError if nothing can be written there.
 
@@ -191,9 +192,9 @@ class Folder:
 
     by_kind = True
 
-    def __init__(self, path: Path, kinds: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, kinds: AbstractSet[str] = frozenset()) -> None:
         self.path = path
-        self._kinds = frozenset(kinds)
+        self._kinds = kinds
         self.files: dict[str, File] = {}
         make_folder(path)
 

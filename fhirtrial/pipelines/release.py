@@ -66,7 +66,7 @@ def release_all(
 
     """
     run = _Run(to, source_release, mappings, memory, noticed, check=check)
-    output = open_output(target, kinds=COVERED)
+    output = open_output(target, kinds=frozenset(COVERED))
     try:
         for source in sources:
             for found in read_resources(source, refused=run.refuse):

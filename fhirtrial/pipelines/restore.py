@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import orjson
@@ -10,9 +10,11 @@ import orjson
 from fhirtrial.errors import InputError, RestoreError
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.mapper import Mapper
-from fhirtrial.pipelines.output import Target, open_output
+from fhirtrial.pipelines.output import Output, Target, open_output
 from fhirtrial.pipelines.summary import Noticed, Summary
+from fhirtrial.pipelines.tables import TableFolder
 from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
+from fhirtrial.record import Record
 from fhirtrial.releases.detect import Releases
 from fhirtrial.releases.release import Release
 from fhirtrial.releases.view import Raiser
@@ -25,7 +27,7 @@ _EVERY = 64
 
 def restore_all(
     sources: Iterable[ResourceSource],
-    target: Target,
+    target: Target | TableFolder,
     *,
     mappings: str | None = None,
     registry: str = "ctgov",
@@ -44,7 +46,8 @@ def restore_all(
 
     Args:
         sources: as `read_resources` takes them.
-        target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing.
+        target: an open binary file, the path of a file (``.gz``: packed); None restores and writes nothing; a
+            TableFolder takes subjects' records as tables.
         mappings: a folder of your own mapping files.
         registry: whose records are wanted: ``ctgov`` (studies), ``sdtm`` or ``roster`` (subjects).
         source_release: the release of FHIR that the resources are in; found by what stands in them if not given.
@@ -62,36 +65,46 @@ def restore_all(
     mapper = Mapper(mappings=mappings, registry=registry)
     summary = Summary()
     index = _Index(mapper, Releases(source_release, mappings=mappings), memory, summary, noticed)
-    output = open_output(target)
     try:
-        for source in sources:
-            for number, found in enumerate(read_resources(source, refused=index.refuse)):
-                index.add(found)
-                if not number % _EVERY:
-                    progress(summary)
-        for found in () if more is None else more(index.refuse):
-            index.add(found)
-        index.link()
-        for number in index.store.group(STUDIES):
-            try:
-                around = index.around(number)
-                record = mapper.restore(around, verify=verify)
-            except (InputError, RestoreError) as error:
-                index.refuse(_at(error.issue, index.store.place(number)))
-                continue
-            for issue in (*around.issues, *record.issues):
-                index.note(_at(issue, index.store.place(number)))
-            summary.records += 1
+        index.read(sources, () if more is None else more(index.refuse), progress)
+        records = _restored(mapper, index, verify=verify, progress=progress)
+        if isinstance(target, TableFolder):
+            target.write(records)
+        else:
+            _write(records, open_output(target))
+    finally:
+        index.store.close()
+    return summary
+
+
+def _restored(
+    mapper: Mapper, index: _Index, *, verify: bool, progress: Callable[[Summary], object]
+) -> Iterator[Record]:
+    """The records of an index, one after the other; those that cannot be restored are refused."""
+    summary = index.summary
+    for number in index.store.group(STUDIES):
+        try:
+            around = index.around(number)
+            record = mapper.restore(around, verify=verify)
+        except (InputError, RestoreError) as error:
+            index.refuse(_at(error.issue, index.store.place(number)))
+            continue
+        for issue in (*around.issues, *record.issues):
+            index.note(_at(issue, index.store.place(number)))
+        summary.records += 1
+        yield record
+        if not summary.records % _EVERY:
+            progress(summary)
+
+
+def _write(records: Iterable[Record], output: Output) -> None:
+    try:
+        for record in records:
             output.write("", orjson.dumps(record.data))
-            if not summary.records % _EVERY:
-                progress(summary)
         output.finish()
     except BaseException:
         output.discard()
         raise
-    finally:
-        index.store.close()
-    return summary
 
 
 def _at(issue: Issue, place: str) -> Issue:
@@ -120,6 +133,22 @@ class _Index:
         """The same; an error refuses a file, a line or a study."""
         self.summary.refused += issue.severity == "error"
         self.note(issue)
+
+    def read(
+        self,
+        sources: Iterable[ResourceSource],
+        more: Iterable[ResourceFound],
+        progress: Callable[[Summary], object],
+    ) -> None:
+        """Takes all in that sources hold, and what comes from elsewhere."""
+        for source in sources:
+            for number, found in enumerate(read_resources(source, refused=self.refuse)):
+                self.add(found)
+                if not number % _EVERY:
+                    progress(self.summary)
+        for found in more:
+            self.add(found)
+        self.link()
 
     def add(self, found: ResourceFound) -> None:
         """Takes a resource in, unless it was read before."""

@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from fhirtrial.writers.sheet import Sheet
 
 
 def csv_bytes(sheet: Sheet) -> bytes:
     """The table as CSV, with a header."""
-    names = [variable.name for variable in sheet.columns]
+    return b"".join(csv_lines(sheet))
+
+
+def csv_lines(sheet: Sheet) -> Iterator[bytes]:
+    """The same line by line."""
+    columns = sheet.columns
+    names = [variable.name for variable in columns]
+    kinds = [variable.type == "text" for variable in columns]
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    kinds = [variable.type == "text" for variable in sheet.columns]
-    lines = [out.getvalue()]
+    csv.writer(out, lineterminator="\n").writerow(names)
+    yield out.getvalue().encode()
     for row in sheet.rows:
         cells = [_cell(row.get(name), is_text) for name, is_text in zip(names, kinds, strict=True)]
-        lines.append(",".join(cells) + "\n")
-    return "".join(lines).encode()
+        yield (",".join(cells) + "\n").encode()
 
 
 def _cell(value: object, is_text: bool) -> str:  # noqa: FBT001

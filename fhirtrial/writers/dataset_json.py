@@ -41,24 +41,49 @@ def dataset_json(sheet: Sheet, *, created: str) -> bytes:
     Raises UsageError if ``created`` is no such date and time.
 
     """
-    head = _head(sheet, created)
-    return orjson.dumps({**head, "rows": list(_rows(sheet))})
+    return b"".join(json_parts(sheet, created=created))
 
 
 def dataset_ndjson(sheet: Sheet, *, created: str) -> bytes:
     """The table as NDJSON: what it is on the first line, one row on each other. See `dataset_json`."""
-    return b"".join(orjson.dumps(line) + b"\n" for line in (_head(sheet, created), *_rows(sheet)))
+    return b"".join(ndjson_parts(sheet, created=created))
 
 
 def dataset_dsjc(sheet: Sheet, *, created: str) -> bytes:
     """The table as NDJSON, compressed with zlib, as the specification of ``.dsjc`` says. See `dataset_json`."""
-    return zlib.compress(dataset_ndjson(sheet, created=created), 9)
+    return b"".join(dsjc_parts(sheet, created=created))
+
+
+def json_parts(sheet: Sheet, *, created: str) -> Iterator[bytes]:
+    """What `dataset_json` gives, row by row."""
+    yield orjson.dumps(_head(sheet, created))[:-1] + b',"rows":['
+    between = b""
+    for row in _rows(sheet):
+        yield between + orjson.dumps(row)
+        between = b","
+    yield b"]}"
+
+
+def ndjson_parts(sheet: Sheet, *, created: str) -> Iterator[bytes]:
+    """What `dataset_ndjson` gives, row by row."""
+    yield orjson.dumps(_head(sheet, created)) + b"\n"
+    for row in _rows(sheet):
+        yield orjson.dumps(row) + b"\n"
+
+
+def dsjc_parts(sheet: Sheet, *, created: str) -> Iterator[bytes]:
+    """What `dataset_dsjc` gives, part by part."""
+    packer = zlib.compressobj(9)
+    for part in ndjson_parts(sheet, created=created):
+        yield packer.compress(part)
+    yield packer.flush()
 
 
 def _head(sheet: Sheet, created: str) -> dict[str, Any]:
     if not _CREATED.fullmatch(created):
         raise UsageError(f"{created!r} is no date and time; one looks like 2026-01-31T12:00:00Z")
     name = sheet.name.upper()
+    lengths = sheet.lengths
     return {
         "datasetJSONCreationDateTime": created,
         "datasetJSONVersion": VERSION,
@@ -66,11 +91,11 @@ def _head(sheet: Sheet, created: str) -> dict[str, Any]:
         "records": len(sheet.rows),
         "name": name,
         "label": sheet.label,
-        "columns": [_column(variable, sheet) for variable in sheet.columns],
+        "columns": [_column(variable, sheet, lengths.get(variable.name, 0)) for variable in sheet.columns],
     }
 
 
-def _column(variable: Variable, sheet: Sheet) -> dict[str, Any]:
+def _column(variable: Variable, sheet: Sheet, length: int) -> dict[str, Any]:
     column: dict[str, Any] = {
         "itemOID": f"IT.{sheet.name.upper()}.{variable.name}",
         "name": variable.name,
@@ -78,7 +103,7 @@ def _column(variable: Variable, sheet: Sheet) -> dict[str, Any]:
         "dataType": _TYPES[variable.type],
     }
     if variable.type == "text":
-        column["length"] = max(len(row.get(variable.name, "")) for row in sheet.rows)
+        column["length"] = length
     if variable.name in sheet.keys:
         column["keySequence"] = sheet.keys.index(variable.name) + 1
     return column

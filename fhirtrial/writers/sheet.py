@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fhirtrial.layout import Dataset, Layout, Variable
 from fhirtrial.record import Record
+
+
+class Rows(Protocol):
+    """Rows that can be gone through more than once; a list, or what reads them from elsewhere."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]: ...
+
+    def __len__(self) -> int: ...
+
+    def append(self, row: dict[str, Any], /) -> None:
+        """Takes a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +34,30 @@ class Sheet:
     label: str
     variables: Mapping[str, Variable]
     keys: tuple[str, ...]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: Rows = field(default_factory=list[dict[str, Any]])
 
     @property
     def columns(self) -> list[Variable]:
         """The columns that have a value in some row, in their usual order."""
-        present = set().union(*self.rows)
+        present = {name for row in self.rows for name in row}
         return [variable for name, variable in self.variables.items() if name in present]
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """How long the longest text of each column is."""
+        found: dict[str, int] = {}
+        for row in self.rows:
+            for name, value in row.items():
+                if isinstance(value, str) and len(value) > found.get(name, 0):
+                    found[name] = len(value)
+        return found
 
-def sheets(records: Iterable[Record], layout: Layout) -> list[Sheet]:
+
+def sheets(records: Iterable[Record], layout: Layout, rows: Callable[[], Rows] = list[dict[str, Any]]) -> list[Sheet]:
     """
     The tables of records, each with the rows of all of them; without those that would have no row.
+
+    ``rows`` makes what takes the rows of a table.
 
     What was said once for a whole record stands in each row again, and supplements are tables of their own.
 
@@ -43,8 +66,10 @@ def sheets(records: Iterable[Record], layout: Layout) -> list[Sheet]:
     >>> [sheet.rows for sheet in sheets([record], Layout.load(MappingFiles(), "sdtm"))]
     [[{'STUDYID': 'S', 'USUBJID': '1'}], [{'STUDYID': 'S', 'DOMAIN': 'EX', 'USUBJID': '1', 'EXSEQ': 1}]]
     """
-    main = {name: _sheet(dataset, layout) for name, dataset in layout.datasets.items()}
-    beside = {name: _supplements(dataset, layout) for name, dataset in layout.datasets.items() if layout.supplements}
+    main = {name: _sheet(dataset, layout, rows()) for name, dataset in layout.datasets.items()}
+    beside = {
+        name: _supplements(dataset, layout, rows()) for name, dataset in layout.datasets.items() if layout.supplements
+    }
     place = layout.supplements.place if layout.supplements else ""
     for record in records:
         root = record.data.get(layout.root, record.data)
@@ -56,10 +81,10 @@ def sheets(records: Iterable[Record], layout: Layout) -> list[Sheet]:
                 main[name].rows.append(_tied(dataset, said, layout) | plain)
                 for supplement in row.get(place, ()):
                     beside[name].rows.append(_supplement(supplement, row, dataset, said, layout))
-    return [sheet for sheet in (*main.values(), *beside.values()) if sheet.rows]
+    return [sheet for sheet in (*main.values(), *beside.values()) if len(sheet.rows)]
 
 
-def _sheet(dataset: Dataset, layout: Layout) -> Sheet:
+def _sheet(dataset: Dataset, layout: Layout, rows: Rows) -> Sheet:
     tied = {variable.name: variable for variable in layout.tied(dataset)}
     once = () if layout.root and not dataset.is_list else dataset.keys
     return Sheet(
@@ -67,10 +92,11 @@ def _sheet(dataset: Dataset, layout: Layout) -> Sheet:
         label=dataset.label,
         variables=tied | dict(dataset.variables),
         keys=(*_common(layout), *once),
+        rows=rows,
     )
 
 
-def _supplements(dataset: Dataset, layout: Layout) -> Sheet:
+def _supplements(dataset: Dataset, layout: Layout, rows: Rows) -> Sheet:
     supplements = layout.supplements
     assert supplements is not None
     all_tied = {name: variable for name, variable in layout.tied_names.items() if name != layout.domain}
@@ -83,6 +109,7 @@ def _supplements(dataset: Dataset, layout: Layout) -> Sheet:
         label=f"Supplemental Qualifiers for {dataset.name.upper()}",
         variables=variables,
         keys=(*_common(layout), *where),
+        rows=rows,
     )
 
 

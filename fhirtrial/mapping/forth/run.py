@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
+from datetime import tzinfo
 from typing import Any, TypeAlias
 
 import orjson
@@ -31,15 +32,22 @@ class ForthRun:
 
     ``out`` holds the text of each resource by reference (``"Location/…"``), what others refer to before what refers;
     resources whose reference is in ``skip`` are not made again (a bulk writer has them already). ``made`` holds the
-    references of those that there is one of in a record, by file.
+    references of those that there is one of in a record, by file. ``zone`` is that of times which say none.
     """
 
-    __slots__ = ("calling", "finish", "issues", "made", "out", "record", "seen", "skip", "verbatim_url")
+    __slots__ = ("calling", "finish", "issues", "made", "out", "record", "seen", "skip", "verbatim_url", "zone")
 
     finish: Finish | None
 
-    def __init__(self, record: dict[str, Any], verbatim_url: str, skip: Container[str] = NOTHING) -> None:
+    def __init__(
+        self,
+        record: dict[str, Any],
+        verbatim_url: str,
+        skip: Container[str] = NOTHING,
+        zone: tzinfo | None = None,
+    ) -> None:
         self.record = record
+        self.zone = zone
         self.out: dict[str, bytes] = {}
         self.issues: list[Issue] = []
         self.seen: dict[Any, str] = {}
@@ -66,7 +74,7 @@ class ForthRun:
         message = f"{show(value)} {reason}: carried beside the element"
         self.say(*(("warning", "contradiction") if why else ("information", "not-fhir")), message, path, mapping)
         # What contradicts another value must not stay, even if FHIR would take it.
-        return beside(key, value, "" if why else fhir_type, self.verbatim_url)
+        return beside(key, value, "" if why else fhir_type, self.verbatim_url, self.zone)
 
     def refuse_inside(
         self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = ""

@@ -28,7 +28,7 @@ from fhirtrial.strict_yaml import compose
 
 PrefixMap: TypeAlias = MappingOf[str, str]
 
-NOT_RESOURCES = frozenset({"mapping", "left-out", "page", "identifier-systems", "contacts"})
+NOT_RESOURCES = frozenset({"mapping", "left-out", "page", "identifier-systems", "contacts", "sex", "race", "privacy"})
 """Files of a registry's folder that are no resource files."""
 
 
