@@ -226,7 +226,9 @@ def test_tables_are_not_written_where_they_would_be_doubted(tmp_path: Path) -> N
 def test_nobody_is_shown() -> None:
     """`show` is for studies: participants are neither printed nor a traceback."""
     done = run("show", CSV)
-    message = "these are participants' data, of which nobody is shown; fhirtrial subjects prints figures of what they become"
+    message = (
+        "these are participants' data, of which nobody is shown; fhirtrial subjects prints figures of what they become"
+    )
     assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"error: {CSV}: {message}\n")
 
 
