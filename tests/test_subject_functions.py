@@ -14,7 +14,16 @@ from fhirtrial.dosing import Frequency, dosage_text, dose_text, frequency, print
 from fhirtrial.files import MappingFiles
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.mapping.verbatim import is_text
-from fhirtrial.matching import arm_link, arm_unknown, intervention_id, intervention_link, intervention_unknown, link_id
+from fhirtrial.matching import (
+    arm_link,
+    arm_unknown,
+    intervention_id,
+    intervention_link,
+    intervention_unknown,
+    link_id,
+    study_unknown,
+    subject_study,
+)
 from fhirtrial.record import Record
 from fhirtrial.subject_functions import (
     certain_end,
@@ -51,6 +60,7 @@ TESTED = {
     "dose_text",
     "arm_link",
     "intervention_link",
+    "subject_study",
 }
 many = settings(derandomize=True, deadline=None, database=None, max_examples=300)
 ANY = st.one_of(st.sampled_from(terms()), st.text(st.characters(exclude_categories=["Cs"])))
@@ -193,3 +203,18 @@ def test_interventions() -> None:
         None,
         None,
     ]
+
+
+def test_the_number_of_a_study_is_compared() -> None:
+    """A subject is tied to the study that is given; a number that the study does not have is a doubt, in words."""
+    numbers = {"orgStudyIdInfo": {"id": "ABC  1"}, "secondaryIdInfos": [{"id": "2020-1"}, {}]}
+    known = ("NCT00000001", "abc 1", "2020-1", None)
+    assert [study_unknown("NCT00000001", number, numbers) for number in known] == [None] * 4
+    assert study_unknown("NCT00000001", "ABC 2", numbers) == (
+        "'ABC 2' is no number of the study NCT00000001, which has 'ABC  1', '2020-1': the subject is tied to it all the "
+        "same"
+    )
+    assert study_unknown("NCT00000001", "X", {}) == (
+        "'X' is no number of the study NCT00000001: the subject is tied to it all the same"
+    )
+    assert (subject_study("NCT00000001", "X", {}), subject_study(None, "X", {})) == ("ResearchStudy/NCT00000001", None)
