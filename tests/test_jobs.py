@@ -135,7 +135,7 @@ def test_a_worker_that_dies_is_an_error() -> None:
         list(pool.run(range(10)))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_run_that_is_stopped_leaves_no_half_files_and_no_processes(tmp_path: Path, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM end the run in order; after SIGKILL at least no file has its final name."""
     source = tmp_path / "endless"

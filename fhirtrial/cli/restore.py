@@ -68,7 +68,6 @@ def restore(
     \b
     Examples:
       fhirtrial restore out/ -o studies.jsonl --verify
-      fhirtrial convert studies.jsonl | fhirtrial restore - > again.jsonl
       fhirtrial restore out/ --format sdtm -o tables/ --tables json --created 2026-01-31T12:00:00Z
       fhirtrial restore --server https://hospital.example/fhir --ca-bundle ca.pem NCT05143125
     """
