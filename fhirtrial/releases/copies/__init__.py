@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
 from fhirtrial.releases.block import Copying
+from fhirtrial.releases.copies.action_ids import ActionIds
 from fhirtrial.releases.copies.effective import Effective
 from fhirtrial.releases.copies.group import Actual, Narrative
 from fhirtrial.releases.copies.parties import Contact, Party
@@ -23,6 +24,7 @@ from fhirtrial.releases.copies.summary import Summary
 from fhirtrial.releases.table import CopyRow, Table, wrong
 
 RULES: dict[str, Callable[[CopyRow, Table, MappingFiles], Copying]] = {
+    "action-ids": ActionIds,
     "actual": Actual,
     "contact": Contact,
     "effective": Effective,
