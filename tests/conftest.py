@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from tests.hapi.server import PROGRAM, HapiServer
 from tests.hapi.sharing import SharedServers
 from tests.maven import need
+
+# A run in the background may ignore Ctrl-C, and the commands that tests start would as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What these assert is shown when it fails, as in a test.
 pytest.register_assert_rewrite("tests.load_hapi")
