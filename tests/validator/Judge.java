@@ -17,7 +17,6 @@ import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationS
 import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
-import org.hl7.fhir.common.hapi.validation.validator.WorkerContextValidationSupportAdapter;
 import org.hl7.fhir.r5.context.IWorkerContext;
 import org.hl7.fhir.r5.elementmodel.Manager;
 import org.hl7.fhir.r5.model.StructureDefinition;
@@ -55,7 +54,7 @@ final class Judge {
         unknown);
     // a CodeableConcept is within its value set when one of its codings is; CodingCheck looks at the others
     chain.setCodeableConceptValidationSuccessfulIfNotAllCodingsAreValid(true);
-    context = WorkerContextValidationSupportAdapter.newVersionSpecificWorkerContextWrapper(chain);
+    context = new SilentContext(chain);
     types = new HashSet<>(fhir.getResourceTypes());
     targets = new TargetCheck(context, types);
     codings = new CodingCheck(chain);
