@@ -1,9 +1,4 @@
-"""
-Work on chunks in several processes, with the results in the order of the chunks.
-
-This process is one of them: it hands chunks out and takes results in, and while the others have enough to do it works
-on a chunk itself. What it works on does not travel, and no core waits for a process that only waits.
-"""
+"""Work on chunks in several processes, with the results in the order of the chunks."""
 
 from __future__ import annotations
 
@@ -24,8 +19,8 @@ from fhirtrial.errors import FhirtrialError
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-_AHEAD = 3
-"""How many chunks for each other process are under way at a time: enough that none waits while this one works."""
+_AHEAD = 2
+"""How many chunks for each process are under way at a time: enough that none waits, few enough to hold."""
 
 
 class Jobs(Generic[Chunk, Result]):
@@ -41,11 +36,11 @@ class Jobs(Generic[Chunk, Result]):
 
     def __init__(self, work: Callable[[Chunk], Result], jobs: int) -> None:
         self._work = work
-        self._ahead = _AHEAD * (jobs - 1)
+        self._ahead = _AHEAD * jobs
         self._pool: ProcessPoolExecutor | None = None
         if jobs > 1:
             context = multiprocessing.get_context(start_method())
-            self._pool = ProcessPoolExecutor(jobs - 1, mp_context=context, initializer=_start, initargs=(work,))
+            self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(work,))
 
     def __enter__(self) -> Jobs[Chunk, Result]:
         return self
@@ -63,10 +58,8 @@ class Jobs(Generic[Chunk, Result]):
         waiting: deque[tuple[Chunk, Future[Result]]] = deque()
         try:
             for chunk in chunks:
-                under_way = sum(not result.done() for _, result in waiting)
-                given = self._pool.submit(_work, chunk) if under_way < self._ahead else self._worked(chunk)
-                waiting.append((chunk, given))
-                while waiting and (waiting[0][1].done() or len(waiting) > 2 * self._ahead):
+                waiting.append((chunk, self._pool.submit(_work, chunk)))
+                if len(waiting) > self._ahead:
                     first, result = waiting.popleft()
                     yield first, result.result()
             while waiting:
@@ -74,15 +67,6 @@ class Jobs(Generic[Chunk, Result]):
                 yield first, result.result()
         except BrokenProcessPool as error:
             raise FhirtrialError("a worker process ended before its work did: out of memory? try fewer jobs") from error
-
-    def _worked(self, chunk: Chunk) -> Future[Result]:
-        """The result of a chunk, worked on here; what goes wrong is raised when its turn comes."""
-        done: Future[Result] = Future()
-        try:
-            done.set_result(self._work(chunk))
-        except Exception as error:  # noqa: BLE001 (it is raised later, as that of another process would be)
-            done.set_exception(error)
-        return done
 
 
 def start_method() -> str:
