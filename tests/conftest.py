@@ -11,6 +11,8 @@ import pytest
 from tests.hapi.server import PROGRAM, HapiServer
 from tests.hapi.sharing import SharedServers
 from tests.maven import need
+from tests.memory_server import MemoryServer
+from tests.server.tools import Server, serving
 
 # A run in the background may ignore Ctrl-C, and the commands that tests start would as well.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -70,3 +72,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         for server, before in item.stash.get(LOGGED, []):
             report.sections.append((f"log of HAPI {server.release}", server.said(before)[-20000:]))
     return report
+
+
+@pytest.fixture
+def memory() -> MemoryServer:
+    """What a server in memory holds."""
+    return MemoryServer()
+
+
+@pytest.fixture
+def server(memory: MemoryServer) -> Iterator[Server]:
+    """A server in memory."""
+    with serving(memory.handle) as served:
+        yield served

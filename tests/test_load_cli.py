@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,6 @@ from tests.memory_server import MemoryServer
 from tests.server.tools import Exchange, Server, outcome, serving
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def memory() -> MemoryServer:
-    """What the server holds."""
-    return MemoryServer()
-
-
-@pytest.fixture
-def server(memory: MemoryServer) -> Iterator[Server]:
-    """A server in memory."""
-    with serving(memory.handle) as served:
-        yield served
 
 
 class Night:

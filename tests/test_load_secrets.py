@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote_plus
 
 import orjson
 import pytest
 from click.testing import CliRunner, Result
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from fhirtrial.cli import main
 from tests.load_target import GOLDEN
 from tests.memory_server import MemoryServer
-from tests.server.tools import Exchange, Server, outcome, serving
+from tests.server.credentials import KEY, PASSWORD, SECRETS, TOKEN
+from tests.server.tools import Exchange, Server, outcome
 
-PASSWORD = "hush+pass/word"
-TOKEN = "hush-token-1234"
-KEY = (
-    ec.generate_private_key(ec.SECP384R1())
-    .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    .decode()
-)
-SECRETS = [
-    PASSWORD,
-    quote_plus(PASSWORD),
-    TOKEN,
-    b64encode(f"me:{PASSWORD}".encode()).decode(),
-    b64encode(f"me:{quote_plus(PASSWORD)}".encode()).decode(),
-    *KEY.splitlines()[1:-1],
-    "eyJ",  # how each JSON Web Token begins
-]
 WAYS = {
     "basic": {"FHIRTRIAL_USER": "me", "FHIRTRIAL_PASSWORD": PASSWORD},
     "bearer": {"FHIRTRIAL_TOKEN": TOKEN},
@@ -88,17 +69,6 @@ NIGHTS: dict[str, tuple[Callable[[Exchange], bool], int]] = {
 """What the server does, and the exit code of a load."""
 BEFORE = ("forbidden", "no-token")
 """Nights on which nothing begins."""
-
-
-@pytest.fixture
-def memory() -> MemoryServer:
-    return MemoryServer()
-
-
-@pytest.fixture
-def server(memory: MemoryServer) -> Iterator[Server]:
-    with serving(memory.handle) as served:
-        yield served
 
 
 def left_behind(folder: Path, done: Result) -> dict[str, bytes]:

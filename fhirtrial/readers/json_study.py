@@ -30,11 +30,12 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
     found: tuple[Issue, ...] = ()
     try:
         typed = schema.typed(raw) if plain else None
-        if typed is not None and (typed[1] == raw or typed[1] == orjson.dumps(parse(piece))):
+        parsed = None if piece.is_text or (typed is not None and typed[1] == raw) else _parsed(piece)
+        if typed is not None and (parsed is None or parsed[1] == typed[1]):
             data = typed[0]
             name = record_id(data, schema)
         else:
-            data, noticed = _page_text(piece) if piece.is_text else (parse(piece), ())
+            data, noticed = _page_text(piece) if parsed is None else (parsed[0], ())
             name = record_id(data, schema)
             if not isinstance(data, dict) or schema.fields.isdisjoint(data):
                 return _no_study(data, schema, str(piece.origin))
@@ -86,6 +87,11 @@ def record_id(data: Any, schema: Schema) -> str | Issue:
 
 def parse(piece: Piece) -> Any:
     """The JSON tree of a piece. Raises InputError if it is not JSON, or says one thing twice."""
+    return _parsed(piece)[0]
+
+
+def _parsed(piece: Piece) -> tuple[Any, bytes]:
+    """The same, with its text without blanks."""
     raw, tree = piece.raw, piece.tree
     if tree is None:
         try:
@@ -107,7 +113,7 @@ def parse(piece: Piece) -> Any:
             message = f"the key {key!r} stands twice in one object (line {origin.line}, column {column})"
             issue = _error("duplicate-key", message, path, "keep one of the two")
             raise InputError(replace(issue, place=str(piece.origin)))
-    return tree
+    return tree, written
 
 
 def _not_json(piece: Piece, error: orjson.JSONDecodeError) -> InputError:

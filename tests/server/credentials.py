@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
+from urllib.parse import quote_plus
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -47,3 +49,18 @@ def sent(server: Any, url: str) -> list[Any]:
 def headers(server: Any) -> list[str | None]:
     """The Authorization of each request to the FHIR server."""
     return [request.headers.get("Authorization") for request in sent(server, BASE)]
+
+
+PASSWORD = "hush+pass/word"
+TOKEN = "hush-token-1234"
+KEY = pem(EC_KEY)
+SECRETS = [
+    PASSWORD,
+    quote_plus(PASSWORD),
+    TOKEN,
+    b64encode(f"me:{PASSWORD}".encode()).decode(),
+    b64encode(f"me:{quote_plus(PASSWORD)}".encode()).decode(),
+    *KEY.splitlines()[1:-1],
+    "eyJ",  # how each JSON Web Token begins
+]
+"""What must stand nowhere."""

@@ -6,7 +6,6 @@ import copy
 import logging
 import pickle
 import traceback
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass
 from typing import Any
@@ -15,35 +14,18 @@ from urllib.parse import quote_plus
 import pytest
 import requests
 import responses
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from fhirtrial.errors import UsageError
 from fhirtrial.server import errors
 from fhirtrial.server.auth import Auth, Basic, Bearer, ClientCredentials, SmartBackend
 from fhirtrial.server.client import FhirClient
 from fhirtrial.server.secret import Secret, blotted
+from tests.server.credentials import KEY, PASSWORD, SECRETS, TOKEN
 from tests.server.tools import BASE, client, outcome, put, transaction
 
 TOKEN_URL = "https://login.example.org/token"
 BODY = "hush-in-the-body"
 QUERY = "hush-in-the-query"
-PASSWORD = "hush+pass/word"
-TOKEN = "hush-token-1234"
-KEY = (
-    ec.generate_private_key(ec.SECP384R1())
-    .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    .decode()
-)
-SECRETS = [
-    PASSWORD,
-    quote_plus(PASSWORD),
-    TOKEN,
-    b64encode(f"me:{PASSWORD}".encode()).decode(),
-    b64encode(f"me:{quote_plus(PASSWORD)}".encode()).decode(),
-    *KEY.splitlines()[1:-1],
-    "eyJ",  # how each JSON Web Token begins
-]
 
 WAYS: dict[str, Callable[[], Auth]] = {
     "basic": lambda: Basic("me", Secret.text(PASSWORD)),
