@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from fhirtrial.server.retry import Retry
-from tests.hapi.faults import PASSING, Busy, Conflict, Cut, EntriesFail, Fault, Gateway, Lost, Reset, randomly
+from tests.hapi.faults import PASSING, Busy, Conflict, Cut, EntriesFail, Fault, Gateway, Lost, Request, Reset, randomly
+from tests.hapi.kills import Killer
 from tests.hapi.proxy import FaultyProxy
 from tests.hapi.server import HapiServer
 from tests.load_hapi import (
@@ -95,20 +96,24 @@ def bare(resource: Json) -> Json:
     return {name: value for name, value in resource.items() if name not in ("meta", "text")}
 
 
+def of_bundle(request: Request) -> bool:
+    """Whether a request carries a bundle."""
+    return request.bundle() is not None
+
+
 @BOTH
 def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path) -> None:
     """Killed at any moment and started again, a load ends as an undisturbed one: nothing twice, nothing lost."""
     source, state = written(tmp_path, renumbered(40 if LONG else 12)), tmp_path / "state"
-    command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", hapi.base_url, "--state", str(state)]
-    chance, kills, caught = random.Random(hapi.release), 10 if LONG else 3, 0
-    for _ in range(kills):
-        loader = subprocess.Popen([*command, "--issues", str(tmp_path / "issues")], stderr=subprocess.DEVNULL)
-        time.sleep(1 + 2 * chance.random())
-        caught += loader.poll() is None
-        loader.kill()
-        loader.wait()
-    assert caught > kills / 2, "the loads are too small to be killed"
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    chance, killer = random.Random(hapi.release), Killer()
+    with FaultyProxy(hapi.base_url, killer, when=of_bundle) as proxy:
+        command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", proxy.base_url]
+        command += ["--state", str(state), "--issues", str(tmp_path / "issues")]
+        for _ in range(10 if LONG else 3):
+            loader = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            killer.arm(loader.kill, exchange=chance.randint(1, 4), seconds=0.2 * chance.random())
+            assert loader.wait() == -signal.SIGKILL, "the load is too small to be killed"
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     held = everything(hapi.base_url)
@@ -119,18 +124,18 @@ def test_a_killed_load_is_finished_by_the_next(hapi: HapiServer, tmp_path: Path)
 def test_a_server_that_is_killed_loses_and_doubles_nothing(own_hapi: HapiServer, tmp_path: Path) -> None:
     """A server killed in the middle of loads and started again holds, after the next load, everything once."""
     source, state = written(tmp_path, renumbered(10)), tmp_path / "state"
-    command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", own_hapi.base_url]
-    caught = 0
-    for seconds in (1.5, 2.0, 2.5, 3.0, 3.5) if LONG else (2.0, 3.5):
-        loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
-        caught += loader.poll() is None
-        own_hapi.kill()
-        loader.kill()
-        loader.wait()
-        own_hapi.restart()
-    assert caught, "the loads are too small for the server to be killed in"
-    summary = load(own_hapi.base_url, source, state=state, verify=True)
+    chance, killer = random.Random(1), Killer()
+    with FaultyProxy(own_hapi.base_url, killer, when=of_bundle) as proxy:
+        command = [sys.executable, "-m", "fhirtrial", "load", str(source), "--server", proxy.base_url]
+        for _ in range(5 if LONG else 2):
+            loader = subprocess.Popen([*command, "--state", str(state)], stderr=subprocess.DEVNULL)
+            killer.arm(own_hapi.kill, exchange=chance.randint(1, 4), seconds=0.2 * chance.random())
+            assert killer.killed.wait(300), "the load is too small for the server to be killed in"
+            assert loader.poll() is None
+            loader.kill()
+            loader.wait()
+            own_hapi.restart()
+        summary = load(proxy.base_url, source, state=state, verify=True)
 
     held = everything(own_hapi.base_url)
     assert summary.refused == summary.total("edited") == 0
