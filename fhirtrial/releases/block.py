@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any, Protocol, TypeAlias
 
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import Systems
+from fhirtrial.source import Source
 
 Json: TypeAlias = dict[str, Any]
 
@@ -17,6 +20,11 @@ EVERYWHERE = frozenset({"id", "extension", "modifierExtension"})
 """Members that every object has, the same in all releases."""
 IN_RESOURCES = EVERYWHERE | {"contained", "meta", "implicitRules", "language", "text"}
 """Members that every resource has."""
+
+OFTEN = 16
+"""Objects of a shape that has been met so often are walked over by code of their own."""
+MOST = 500
+"""Of so many shapes it is counted; foreign resources may have their members in any order."""
 
 Step: TypeAlias = Callable[[Any, Run], Any]
 """What happens to a value."""
@@ -51,7 +59,9 @@ class Block:
     """
 
     __slots__ = (
+        "_met",
         "_passes",
+        "_walks",
         "copies",
         "down_rows",
         "earlier",
@@ -74,6 +84,8 @@ class Block:
         self.earlier: Block | None = None
         self.finished = False
         self._passes: dict[frozenset[str], bool] = {}
+        self._met: Counter[tuple[str, ...]] = Counter()
+        self._walks: dict[tuple[str, ...], Step] = {}
 
     @property
     def changes_down(self) -> bool:
@@ -102,6 +114,19 @@ class Block:
 
     def down(self, source: Json, run: Run) -> Json:
         """The object in the other release."""
+        names = tuple(source)
+        walk = self._walks.get(names)
+        if walk is not None:
+            made: Json = walk(source, run)
+            return made
+        if self.finished and len(self._met) < MOST:
+            self._met[names] += 1
+            if self._met[names] == OFTEN:
+                self._walks[names] = self._straight(names)
+        return self._walk(source, run)
+
+    def _walk(self, source: Json, run: Run) -> Json:
+        """The walk down over an object of any shape."""
         rows = self.down_rows
         if not self.copies and rows.keys().isdisjoint(source):
             return source
@@ -115,10 +140,30 @@ class Block:
                 row(value, out, extensions, source, run)
         for copy in self.copies:
             copy.down(source, out, run)
-        if extensions:
-            own = out.get("extension")
-            out["extension"] = own + extensions if own else extensions
-        return out
+        return _ended(out, extensions)
+
+    def _straight(self, names: tuple[str, ...]) -> Step:
+        """The same walk over objects that have these members in this order, without a question to each member."""
+        rows = self.down_rows
+        if not self.copies and rows.keys().isdisjoint(names):
+            return lambda source, _: source
+        source = Source()
+        source.names["ended"] = _ended
+        first = list(takewhile(lambda name: name not in rows, names))
+        with source.block("def walk(source, run):"):
+            source.add(f"out = {{{', '.join(f'{name!r}: source[{name!r}]' for name in first)}}}")
+            source.add("extensions = []")
+            for name in names[len(first) :]:
+                if name in rows:
+                    row = source.name(rows[name], "row")
+                    source.add(f"{row}(source[{name!r}], out, extensions, source, run)")
+                else:
+                    source.add(f"out[{name!r}] = source[{name!r}]")
+            for copy in self.copies:
+                source.add(f"{source.name(copy.down, 'copy')}(source, out, run)")
+            source.add("return ended(out, extensions)")
+        made: Step = source.compiled(f"<fhirtrial release, {self.path} {len(self._walks)}>")["walk"]
+        return made
 
     def up(self, source: Json, run: Run) -> Json:
         """The object in R5."""
@@ -172,6 +217,14 @@ class Block:
                     rows[each["url"]](each, out, run)
         if kept:
             out["extension"] = self.systems[0].extensions(kept)
+
+
+def _ended(out: Json, extensions: list[Json]) -> Json:
+    """An object with the extensions that its members became."""
+    if extensions:
+        own = out.get("extension")
+        out["extension"] = own + extensions if own else extensions
+    return out
 
 
 def no_r5_code(code: Any, path: str, line: str, run: Run) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fhirtrial.releases.block import Block, Json, Step, extension_of, no_r5_code, with_extension, without_extension
 from fhirtrial.releases.run import Run
+from fhirtrial.releases.shapes import Shapes, Whole
 
 DATATYPE = "http://hl7.org/fhir/StructureDefinition/_datatype"
 """Says which R5 datatype the parts of an extension make: https://hl7.org/fhir/extensions/StructureDefinition-_datatype.html"""
@@ -44,7 +45,7 @@ def add_value(block: Block, name: str, url: str, value: Value) -> None:
 
     def down_many(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         step = value.down
-        extensions.extend({"url": url, member: each if step is None else step(each, run)} for each in given)
+        extensions += [{"url": url, member: each if step is None else step(each, run)} for each in given]
 
     def down_below(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         if name not in source:
@@ -80,14 +81,13 @@ def add_value(block: Block, name: str, url: str, value: Value) -> None:
 
 def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
     """An element with parts, once or several times."""
-    take_apart = taking_apart(block, parts, name)
+    whole = taking_apart(block, parts, name, url)
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        for each in given if parts.many else (given,):
-            made = {"url": url, "extension": take_apart(each, run)}
-            if "id" in each:
-                made["id"] = each["id"]
-            extensions.append(made)
+        if parts.many:
+            extensions += [whole(each, run) for each in given]
+        else:
+            extensions.append(whole(given, run))
 
     def up(extension: Json, out: Json, run: Run) -> None:
         made = put_together(extension, parts, block, name, run)
@@ -100,47 +100,21 @@ def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
     block.extension_rows[url] = up
 
 
-def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run], list[Json]]:
-    """What makes the extensions that an object becomes: its parts in its order, then what else is in it."""
+def taking_apart(block: Block, parts: Parts, where: str, url: str) -> Whole:
+    """What makes the extension of an object: its parts in its order, then what else is in it."""
     start: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
     values = {
         name: (part.member, part.many, part.down) for name, part in parts.parts.items() if isinstance(part, Value)
     }
     nested = {
-        name: (part.many, taking_apart(block, part, f"{where}.{name}"))
+        name: (part.many, taking_apart(block, part, f"{where}.{name}", name))
         for name, part in parts.parts.items()
         if isinstance(part, Parts)
     }
 
-    def take_apart(source: Json, run: Run) -> list[Json]:
-        made = start.copy()
-        rest: list[str] = []
-        for name, value in source.items():
-            row = values.get(name)
-            if row is None:
-                rest.append(name)
-                continue
-            member, many, step = row
-            if not many:
-                made.append({"url": name, member: value if step is None else step(value, run)})
-            elif step is None:
-                made += [{"url": name, member: each} for each in value]
-            else:
-                made += [{"url": name, member: step(each, run)} for each in value]
-        for name in rest:
-            other(name, source[name], made, run)
-        return made
-
-    def other(name: str, value: Any, made: list[Json], run: Run) -> None:
-        """What is no plain part: extensions, what stands beside a part, parts with parts."""
-        if name == "extension":
-            made += block.systems[0].extensions(value)
-        elif name in nested:
-            many, take = nested[name]
-            for each in value if many else [value]:
-                inner: Json = {"url": name, "extension": take(each, run)}
-                made.append({**inner, "id": each["id"]} if "id" in each else inner)
-        elif name.startswith("_") and name[1:] in values:
+    def odd(name: str, value: Any, made: list[Json], run: Run) -> None:
+        """What stands beside a part, or is none."""
+        if name.startswith("_") and name[1:] in values:
             member, many, _ = values[name[1:]]
             one = next((each for each in made if each["url"] == name[1:]), None)
             if many:
@@ -150,11 +124,13 @@ def taking_apart(block: Block, parts: Parts, where: str) -> Callable[[Json, Run]
                 made.append({"url": name[1:], f"_{member}": value})
             else:
                 one[f"_{member}"] = value
-        elif name != "id":
+        else:
             message = "an extension cannot hold this part"
             run.say("warning", "no-r4-form", message, f"{block.path}.{where}.{name}")
 
-    return take_apart
+    swapped = block.systems[0]
+    extensions = swapped.extensions if swapped.to else None
+    return Shapes(url, start, values, nested=nested, extensions=extensions, odd=odd).whole()
 
 
 def not_held(run: Run, path: str, member: str) -> None:

@@ -29,14 +29,23 @@ def add_native(
     step_down, step_up = steps
     here, there = f"_{name}", f"_{to}"
 
-    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
-        value = given
-        if step_down is not None:
-            value = [step_down(each, run) for each in given] if given.__class__ is list else step_down(given, run)
+    def renamed(given: Any, out: Json, *_: Any) -> None:
+        out[to] = given
+
+    def stepped(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        assert step_down is not None
+        out[to] = [step_down(each, run) for each in given] if given.__class__ is list else step_down(given, run)
+
+    def counted(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:
+        if step_down is None:
+            renamed(given, out)
+        else:
+            stepped(given, out, extensions, source, run)
+        value = out[to]
         if one and len(value) > 1:
             message = f"R4 takes one of these; {len(value) - 1} of {len(value)} are left out"
             run.say("warning", "no-r4-form", message, f"{block.path}.{name}")
-        out[to] = [value] if as_list else value[0] if one else value
+        out[to] = [value] if as_list else value[0]
 
     def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
         value = given
@@ -49,7 +58,7 @@ def add_native(
             value = [step_up(each, run) for each in value] if value.__class__ is list else step_up(value, run)
         out[name] = [value] if one else value
 
-    block.down_rows[name] = down
+    block.down_rows[name] = counted if one or as_list else renamed if step_down is None else stepped
     block.up_rows[to] = up
     if to != name and step_down is None:
         block.down_rows[here] = lambda given, out, *_: out.__setitem__(there, given)

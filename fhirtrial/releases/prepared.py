@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from fhirtrial.codes import Coding, Table
 from fhirtrial.issue import Issue
 from fhirtrial.releases.block import Block, Json
-from fhirtrial.releases.run import Run, Token
+from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import Systems
 from fhirtrial.resources import Resource
 
@@ -28,7 +28,6 @@ class Prepared:
         self._blocks = blocks
         self._systems = systems
         self._tables: dict[Table, Table] = {}
-        self._tokens: dict[int, Sequence[Token]] = {}
 
     def constant(self, value: Any) -> Any:
         """A constant with the release's code systems."""
@@ -49,11 +48,11 @@ class Prepared:
         self, find: Callable[[str], Resource | None], opened: Mapping[int, Any], issues: list[Issue]
     ) -> Callable[[Json], Json]:
         """What finishes the resources of one record."""
-        blocks, tokens = self._blocks, self._tokens
+        blocks = self._blocks
 
         def finish(resource: Json) -> Json:
             kind = resource["resourceType"]
-            run = Run(find, f"{kind}/{resource['id']}", opened, tokens)
+            run = Run(find, f"{kind}/{resource['id']}", opened)
             made = blocks[kind].down(resource, run)
             issues.extend(run.issues)
             return made

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from fhirtrial.issue import Issue, Severity
 from fhirtrial.resources import Resource
 
 Token = tuple[Any, Any]
 """The system and the code of a coding."""
+
+Answer = TypeVar("Answer")
+
+Known: TypeAlias = dict[int | tuple[int, ...], tuple[Any, Answer]]
+"""Answers about concepts or lists of codings that are JSON text, by their ``id()``, each with what it is about."""
 
 Find = Callable[[str], Resource | None]
 """Of a reference or a canonical: the resource, in R5 whichever way the step goes; or None."""
@@ -24,23 +29,20 @@ class Run:
     """
     What a step knows beside the resource itself, and the issues that it finds.
 
-    ``opened`` gives what stands in a value that is JSON text already (`orjson.Fragment`), by its ``id()``;
-    ``tokens`` remembers what was looked up there.
+    ``opened`` gives what stands in a value that is JSON text already (`orjson.Fragment`), by its ``id()``.
     """
 
-    __slots__ = ("_tokens", "contained", "find", "issues", "name", "opened")
+    __slots__ = ("contained", "find", "issues", "name", "opened")
 
     def __init__(
         self,
         find: Find = nothing_at_hand,
         name: str = "",
         opened: Mapping[int, Any] = MappingProxyType({}),
-        tokens: dict[int, Sequence[Token]] | None = None,
     ) -> None:
         self.find = find
         self.name = name
         self.opened = opened
-        self._tokens = {} if tokens is None else tokens
         self.issues: list[Issue] = []
         self.contained: dict[str, Resource] = {}
 
@@ -78,14 +80,26 @@ class Run:
 
     def tokens(self, concept: Any) -> Sequence[Token]:
         """System and code of each coding of a CodeableConcept."""
-        if concept.__class__ is dict:
-            return [(each.get("system"), each.get("code")) for each in self.codings(concept)]
-        known = self._tokens.get(id(concept))
-        if known is None:
-            known = [(each.get("system"), each.get("code")) for each in self.codings(concept)]
-            if id(concept) in self.opened:  # what is text already is there for good
-                self._tokens[id(concept)] = known
-        return known
+        return [(each.get("system"), each.get("code")) for each in self.codings(concept)]
+
+    def told(self, known: Known[Answer], concept: Any, ask: Callable[[Sequence[Token]], Answer]) -> Answer:
+        """
+        What ``ask`` says of the tokens of a concept.
+
+        ``known`` remembers it where the concept or its codings are JSON text: the same text stands in many resources.
+        """
+        texts = concept
+        found = known.get(id(texts))
+        if found is None and concept.__class__ is dict:
+            texts = concept.get("coding", ())
+            found = known.get(_ids(texts))
+        if found is not None:
+            return found[1]
+        answer = ask(self.tokens(concept))
+        listed = texts if texts.__class__ is list else [texts]
+        if all(each.__class__ is not dict and id(each) in self.opened for each in listed):
+            known[_ids(texts)] = texts, answer  # kept with it, so that nothing else gets its id()
+        return answer
 
     def resolve(self, reference: Any) -> Resource | None:
         """The resource that a Reference points at, if it is at hand."""
@@ -110,3 +124,8 @@ class Run:
         if len(parts) > 1 and parts[-2][:1].isupper():
             return parts[-2]
         return stated
+
+
+def _ids(texts: Any) -> int | tuple[int, ...]:
+    """What tells JSON text, or a list of it, apart from others that are there."""
+    return tuple(map(id, texts)) if texts.__class__ is list else id(texts)

@@ -20,7 +20,7 @@ from fhirtrial.mapping.language.nodes import (
     When,
     is_two_way,
 )
-from fhirtrial.mapping.source import Source
+from fhirtrial.source import Source
 
 
 @dataclass(slots=True)

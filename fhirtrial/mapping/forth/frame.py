@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from fhirtrial.mapping.language.nodes import Node, Path
 from fhirtrial.mapping.language.walk import paths_of
-from fhirtrial.mapping.source import Source
+from fhirtrial.source import Source
 
 
 @dataclass(slots=True)

@@ -57,4 +57,5 @@ def _referred(holder: Json, name: str) -> Iterator[Any]:
     for action in holder.get("action", ()):
         for related in action.get("relatedAction", ()):
             yield related.get(name)
-        yield from _referred(action, name)
+        if "action" in action:
+            yield from _referred(action, name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fhirtrial.definitions import Definitions
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json
 from fhirtrial.releases.copies.entries import replaced
-from fhirtrial.releases.run import Run
+from fhirtrial.releases.run import Known, Run, Token
 from fhirtrial.releases.table import CopyRow, Table
 
 ROLES = "http://hl7.org/fhir/research-study-party-role"
@@ -28,27 +29,37 @@ class Party:
         self.element = row.element
         element = Definitions.load(files, "r4").element(row.type, row.element)
         self.targets = frozenset(element.targets if element else ())
+        self.begins = tuple(f"{name}/" for name in self.targets)
         self.roles: tuple[str, ...] = row.options["roles"]
         self.ranks = {(ROLES, role): rank for rank, role in enumerate(self.roles)}
         self.prefer = (f"{table.base}CodeSystem/party", row.options.get("prefer", ""))
+        self._places: Known[tuple[int, bool] | None] = {}
+
+    def place(self, tokens: Sequence[Token]) -> tuple[int, bool] | None:
+        """How early a party of a role comes; None for one that the element does not show."""
+        ranks = [self.ranks[token] for token in tokens if token in self.ranks]
+        return (min(ranks), self.prefer not in tokens) if ranks else None
 
     def party(self, study: Json, run: Run) -> Json | None:
         """The party that the element shows."""
         best: tuple[int, bool] | None = None
         found = None
         for party in study.get("associatedParty", ()):
-            tokens = run.tokens(party.get("role"))
-            ranks = [self.ranks[token] for token in tokens if token in self.ranks]
-            if ranks:
-                place = min(ranks), self.prefer not in tokens
-                if (best is None or place < best) and self.is_shown(party, run):
-                    best, found = place, party
+            place = run.told(self._places, party.get("role"), self.place)
+            if place is not None and (best is None or place < best) and self.is_shown(party, run):
+                best, found = place, party
         return found
 
     def is_shown(self, party: Json, run: Run) -> bool:
         """Whether a party is something that the element may refer to or show."""
-        kind = run.type_of(party["party"]) if "party" in party else None
-        return (kind is None or kind in self.targets) and ("party" in party or "name" in party)
+        who = party.get("party")
+        if who is None:
+            return "name" in party
+        address = who.get("reference")
+        if address.__class__ is str and address.startswith(self.begins):  # as nearly all are
+            return True
+        kind = run.type_of(who)
+        return kind is None or kind in self.targets
 
     def reference(self, party: Json | None) -> Json:
         """The reference that shows a party; nothing for none."""
@@ -99,13 +110,18 @@ class Contact:
         self.roles: tuple[str, ...] = row.options["roles"]
         self.own = (f"{table.base}CodeSystem/party", row.options.get("own", ""))
         self.codes = {*((ROLES, role) for role in self.roles), self.own}
+        self._known: Known[bool] = {}
+
+    def is_contact(self, tokens: Sequence[Token]) -> bool:
+        """Whether a party of a role is a contact."""
+        return not self.codes.isdisjoint(tokens)
 
     def parties(self, study: Json, run: Run) -> list[Json]:
         """The parties that are contacts."""
         return [
             party
             for party in study.get("associatedParty", ())
-            if not self.codes.isdisjoint(run.tokens(party.get("role")))
+            if run.told(self._known, party.get("role"), self.is_contact)
         ]
 
     def detail(self, party: Json, run: Run) -> Json:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fhirtrial.concept_map import parse_concept_map
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import Json, with_extension
 from fhirtrial.releases.copies.entries import drop_mark, present, replaced
-from fhirtrial.releases.run import Run
+from fhirtrial.releases.run import Known, Run, Token
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import CopyRow, Table
 
@@ -52,18 +52,27 @@ class StudyStatus:
         self.overall = {(STATUS, OVERALL), (elsewhere, OVERALL)}
         self.codes = {**codes, **other}
         self.systems = both_ways(table.to_swap)[0]
+        self._overall: Known[bool] = {}
+        self._found: Known[tuple[str, bool] | None] = {}
+
+    def is_overall(self, tokens: Sequence[Token]) -> bool:
+        """Whether a state is that of the study as a whole, and says nothing about now."""
+        return not self.overall.isdisjoint(tokens)
+
+    def code(self, tokens: Sequence[Token]) -> tuple[str, bool] | None:
+        """R4's code for a state, and whether it is exact."""
+        return next((self.codes[token] for token in tokens if token in self.codes), None)
 
     def status(self, study: Json, run: Run) -> tuple[str, bool, Json | None]:
         """The code, whether it is exact, and the entry of the present state."""
         entries = [
-            each for each in study.get("progressStatus", ()) if self.overall.isdisjoint(run.tokens(each.get("state")))
+            each
+            for each in study.get("progressStatus", ())
+            if not run.told(self._overall, each.get("state"), self.is_overall)
         ]
         now = entries[0] if len(entries) == 1 else present(entries, _period("start"), _period("end"))
-        for token in run.tokens(now.get("state")) if now else ():
-            found = self.codes.get(token)
-            if found is not None:
-                return (*found, now)
-        return NEAREST, False, now
+        found = run.told(self._found, now.get("state"), self.code) if now else None
+        return (*found, now) if found is not None else (NEAREST, False, now)
 
     def down(self, r5: Json, out: Json, run: Run) -> None:
         """Makes the code, and the mark where it is inexact."""

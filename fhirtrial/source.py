@@ -1,4 +1,4 @@
-"""Python source in the making: what both compilers write with."""
+"""Python source in the making: what the compilers write with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import linecache
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-from fhirtrial.mapping.language.nodes import Line
 
 
 class Source:
@@ -20,13 +18,13 @@ class Source:
         self._count = 0
         self._by_id: dict[int, str] = {}
 
-    def add(self, text: str, line: Line | None = None) -> None:
-        """One line at the present depth; ``line`` says in a comment which line of the mapping it comes from."""
+    def add(self, text: str, line: object = None) -> None:
+        """One line at the present depth; ``line`` says in a comment which line of a mapping file it comes from."""
         comment = f"  # {line}" if line else ""
         self.lines.append(f"{'    ' * self.depth}{text}{comment}")
 
     @contextmanager
-    def block(self, head: str, line: Line | None = None) -> Iterator[None]:
+    def block(self, head: str, line: object = None) -> Iterator[None]:
         """A head (``if …:``) and what is added inside; ``pass`` where nothing is."""
         self.add(head, line)
         before = len(self.lines)
