@@ -164,7 +164,7 @@ class _Counting:
         if "id" in resource and not self.seen.add(name.encode()):
             return
         self.last = self.given or release_of(resource) or self.last
-        r5 = self.release(self.last).up(resource, find=self.studies.get).resource
+        r5 = self.release(self.last).up(resource, find=self.studies.get, foreign=False).resource
         if kind == "ResearchStudy":
             self.studies[name] = r5
             for number in _listed(r5.get("identifier")):

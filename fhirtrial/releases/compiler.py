@@ -59,7 +59,7 @@ class Compiler:
         self.needed: set[str] = set()
         self.holding = Holding(r5, other, self.systems, self.inner)
         self.earlier = Earlier(table, r5, other, self.holding)
-        self.values = ExtensionValues(lacking=frozenset(), blocks={})
+        self.values: tuple[ExtensionValues, ExtensionValues] | None = None
 
     def compiled(self, resources: tuple[str, ...]) -> Mapping[str, Block]:
         """The block of each type of resource."""
@@ -69,14 +69,18 @@ class Compiler:
         check_use(self.table, self.other, {name for name, _ in self.blocks}, self.needed)
         return made
 
-    def extension_values(self) -> ExtensionValues:
-        """The values of extensions that the other release lacks, and those of a type that changes."""
-        forms = [each for each in self.r5.elements("Extension").values() if each.choice]
-        known = [form for form in forms if self.other.element("Extension", form.name) is not None]
-        changed = [form for form in known if self.inner(form.type, form.type)[0] is not None]
-        return ExtensionValues(
-            lacking=frozenset(form.name for form in forms if form not in known),
-            blocks={form.name: self.blocks[form.type, form.type] for form in changed},
+    def extension_values(self) -> tuple[ExtensionValues, ExtensionValues]:
+        """The values of extensions that the other release lacks, and those of a type that changes, both ways."""
+        forms = {each.name: each.type for each in self.r5.elements("Extension").values() if each.choice}
+        others = {each.name for each in self.other.elements("Extension").values() if each.choice}
+        steps = {name: self.inner(forms[name], forms[name]) for name in sorted(forms.keys() & others)}
+        blocks = {name: self.blocks[forms[name], forms[name]] for name, both in steps.items() if both != (None, None)}
+        rows = [block.extension_rows for block in self.blocks.values()]
+        rows += [block.earlier.extension_rows for block in self.blocks.values() if block.earlier is not None]
+        handled = frozenset().union(*rows)
+        return (
+            ExtensionValues(lacking=frozenset(forms.keys() - others), blocks=blocks, handled=handled, down=True),
+            ExtensionValues(lacking=frozenset(others - forms.keys()), blocks=blocks, handled=handled, down=False),
         )
 
     def block(self, r5_type: str, other_type: str, *, rows: str = "", required: bool = True) -> Block:

@@ -70,7 +70,7 @@ class _Step:
     def verify(self, texts: dict[str, bytes]) -> None:
         """Notes each resource that does not come back as it was."""
         for reference, text in texts.items():
-            again = self.release.up(orjson.loads(text), find=self.find).resource
+            again = self.release.up(orjson.loads(text), find=self.find, foreign=False).resource
             wanted = orjson.loads(self.texts[reference])
             for name in sorted(again.keys() | wanted.keys()):
                 if again.get(name) != wanted.get(name):

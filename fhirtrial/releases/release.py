@@ -65,7 +65,8 @@ class _Compiled:
     table: Table
     blocks: dict[str, Block]
     patches: Patches
-    values: ExtensionValues
+    values_down: ExtensionValues
+    values_up: ExtensionValues
     compiler: Callable[..., Compiler]
 
 
@@ -114,7 +115,7 @@ class Release:
         if self._compiled is None:
             return True
         block = self._compiled.blocks.get(resource_type)
-        return block is not None and block.passes(words) and self._compiled.values.are_not_in(words)
+        return block is not None and block.passes(words) and self._compiled.values_down.are_not_in(words)
 
     def finishing(self, vocabulary: Mapping[str, frozenset[str]]) -> Prepared | None:
         """
@@ -123,7 +124,7 @@ class Release:
         ``vocabulary`` is the mapper's. None where there is nothing to do, or where it cannot be done that way.
         """
         compiled = self._compiled
-        if compiled is None or not all(map(compiled.values.are_not_in, vocabulary.values())):
+        if compiled is None or not all(map(compiled.values_down.are_not_in, vocabulary.values())):
             return None
         systems = both_ways(compiled.table.systems)[0]
         # Where a code is only known with the record, its system cannot be swapped when the mapping is compiled.
@@ -156,7 +157,7 @@ class Release:
         patches = self._compiled.patches
         with _fhir_shaped(run.name):
             plain, kept = patches.earlier.taken_off(resource)
-            made = self._step(plain, run, down=True, look=text is None or not self._compiled.values.passes(text))
+            made = self._step(plain, run, down=True, look=text is None or not self._compiled.values_down.passes(text))
             if check:
                 # What the rows leave out is kept, and said there.
                 run.issues = [issue for issue in run.issues if (issue.severity, issue.code) != LEFT_OUT]
@@ -166,7 +167,9 @@ class Release:
             made = patches.earlier.put_back(made, kept, run)
         return Released(made, tuple(run.issues))
 
-    def up(self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False) -> Released:
+    def up(
+        self, resource: Resource, *, find: Find = nothing_at_hand, check: bool = False, foreign: bool = True
+    ) -> Released:
         """
         A resource of this release in R5. The given one is not changed.
 
@@ -174,6 +177,7 @@ class Release:
             resource: a resource of this release, also with contained ones.
             find: gives the resources that it refers to, in R5.
             check: goes back at once; what would be lost is kept in our extension ``earlier-difference``.
+            foreign: False leaves the values of others' extensions as they are, where nobody reads them.
 
         Raises InputError if the resource is not FHIR-shaped.
 
@@ -184,7 +188,7 @@ class Release:
         patches = self._compiled.patches
         with _fhir_shaped(run.name):
             plain, kept = patches.taken_off(resource)
-            made = patches.put_back(self._step(plain, run, down=False), kept, run)
+            made = patches.put_back(self._step(plain, run, down=False, look=foreign), kept, run)
             if check:
                 # As in `down`.
                 run.issues = [issue for issue in run.issues if (issue.severity, issue.code) != NOT_CARRIED]
@@ -193,7 +197,7 @@ class Release:
         return Released(made, tuple(run.issues))
 
     def _step(self, resource: Resource, run: Run, *, down: bool, look: bool = True) -> Resource:
-        """``look``: whether there may be extensions with values that the other release lacks."""
+        """``look``: whether to look for extensions whose values are others in the other release."""
         contained = resource.get("contained")
         if isinstance(contained, list) and contained:
             run.contained = {str(each.get("id")): each for each in contained}
@@ -213,9 +217,10 @@ class Release:
             return resource
         if down:
             made = block.down(resource, run)
-            return self._compiled.values.left_out(made, run) if look else made
+            return self._compiled.values_down.translated(made, run) if look else made
         before = len(run.issues)
         made = block.up(resource, run)
+        made = self._compiled.values_up.translated(made, run) if look else made
         return tidy(made) if any(issue.code == "not-carried" for issue in run.issues[before:]) else made
 
 
@@ -248,5 +253,6 @@ def _compiled(files: MappingFiles, name: str) -> _Compiled:
         compiler = partial(Compiler, r5=Definitions.load(files), other=other, cross=cross, files=files)
         compiled = compiler(table)
         blocks = dict(compiled.compiled(COVERED))
-        _LOADED[key] = _Compiled(table, blocks, Patches(table), compiled.values, compiler)
+        assert compiled.values is not None
+        _LOADED[key] = _Compiled(table, blocks, Patches(table), *compiled.values, compiler)
     return _LOADED[key]

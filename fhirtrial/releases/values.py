@@ -1,8 +1,8 @@
-"""Extensions whose value another release cannot hold: its type is not known there, or is written in another way."""
+"""Values of extensions that another release does not know the type of, or writes in another way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from fhirtrial.releases.block import Block, Json
@@ -13,15 +13,24 @@ _EMPTY: tuple[Any, ...] = ({}, [])
 
 class ExtensionValues:
     """
-    Leaves such extensions out, wherever they stand.
+    Translates such values one way, wherever they stand; an extension whose value cannot be had whole is left out.
 
-    ``lacking`` are the members for values of types that the other release lacks, ``blocks`` those of types that change:
-    such a value stays where nothing in it does.
+    Args:
+        lacking: the members for values of types that the other release lacks.
+        blocks: by member, the types that change.
+        handled: addresses of extensions that rows make or read, which see to the values.
+        down: which way.
+
     """
 
-    def __init__(self, *, lacking: frozenset[str], blocks: Mapping[str, Block]) -> None:
+    def __init__(
+        self, *, lacking: frozenset[str], blocks: Mapping[str, Block], handled: Container[str], down: bool
+    ) -> None:
         self._lacking = lacking
+        self._handled = handled
         self._blocks = blocks
+        self._steps = {name: block.down if down else block.up for name, block in blocks.items()}
+        self._code, self._other = ("no-r4-form", "R4") if down else ("not-carried", "R5")
         self._triggers = tuple(f'{name.removeprefix("value")}":'.encode() for name in sorted({*lacking, *blocks}))
 
     def passes(self, text: bytes) -> bool:
@@ -34,43 +43,54 @@ class ExtensionValues:
         changing = (self._blocks[name] for name in self._blocks.keys() & words)
         return words.isdisjoint(self._lacking) and all(block.has_no_row_for(words) for block in changing)
 
-    def left_out(self, resource: Json, run: Run) -> Json:
-        """The resource without them, each reported; the same object if there are none."""
+    def translated(self, resource: Json, run: Run) -> Json:
+        """The resource with them, what is left out reported; the same object if there are none."""
 
-        def lost(extension: Json, path: str) -> bool:
-            if not self._cannot_stay(extension):
-                return False
-            message = f"the value has a type that R4 lacks, or writes otherwise: {extension.get('url')}"
-            run.say("warning", "no-r4-form", message, f"{path}.extension")
-            return True
+        def settle(extension: Json, path: str) -> Json | None:
+            made = self._one(extension, run)
+            if made is None:
+                message = f"{self._other} lacks the type of the value, or part of it: {extension.get('url')}"
+                run.say("warning", self._code, message, f"{path}.extension")
+            return made
 
-        made: Json = _without(resource, str(resource.get("resourceType")), lost)
+        made: Json = _settled(resource, str(resource.get("resourceType")), settle)
         return made
 
-    def _cannot_stay(self, extension: Json) -> bool:
+    def _one(self, extension: Json, run: Run) -> Json | None:
+        """An extension with another value; None where it would say something else, which it does without a part too."""
+        if extension.get("url") in self._handled:
+            return extension
+        made: Json = {}
         for name, value in extension.items():
             if name.removeprefix("_") in self._lacking:
-                return True
-            block = self._blocks.get(name)
-            if block is not None:
-                scratch = Run()
-                if block.down(value, scratch) != value or scratch.issues:
-                    return True
-        # Without one of its parts it would say something else; what only stands on it can go alone.
-        parts = extension.get("extension", ())
-        return any(self._cannot_stay(part) for part in parts if ":" not in str(part.get("url")))
+                return None
+            step = self._steps.get(name)
+            if step is not None:
+                scratch = Run(run.find)
+                found = step(value, scratch)
+                if scratch.issues:
+                    return None
+                made[name] = found
+            elif name == "extension":
+                # What only stands on it can go alone.
+                parts = [each if ":" in str(each.get("url")) else self._one(each, run) for each in value]
+                if None in parts:
+                    return None
+                made[name] = parts
+        changed = any(made[name] != extension[name] for name in made)
+        return {**extension, **made} if changed else extension
 
 
 def tidy(resource: Json) -> Json:
     """A resource without objects that hold nothing any more."""
-    made: Json = _without(resource, "", lambda *_: False)
+    made: Json = _settled(resource, "", lambda extension, _: extension)
     return made
 
 
-def _without(node: Any, path: str, lost: Callable[[Json, str], bool]) -> Any:
-    """A tree without the extensions that are lost, and without objects that hold nothing any more."""
+def _settled(node: Any, path: str, settle: Callable[[Json, str], Json | None]) -> Any:
+    """A tree with extensions settled, without those that are lost, and without objects that hold nothing any more."""
     if isinstance(node, list):
-        items = [_without(item, path, lost) for item in node]
+        items = [_settled(item, path, settle) for item in node]
         return node if all(one is other for one, other in zip(items, node, strict=True)) else items
     if not isinstance(node, dict):
         return node
@@ -81,8 +101,8 @@ def _without(node: Any, path: str, lost: Callable[[Json, str], bool]) -> Any:
         if name == "contained":
             continue  # each in its turn
         is_extension = name in ("extension", "modifierExtension")
-        kept = [each for each in value if not lost(each, path)] if is_extension else value
-        made = _tidy(name, _without(kept, path if is_extension else f"{path}.{name.removeprefix('_')}", lost))
+        kept = [found for each in value if (found := settle(each, path)) is not None] if is_extension else value
+        made = _tidy(name, _settled(kept, path if is_extension else f"{path}.{name.removeprefix('_')}", settle))
         if made != value or made in _EMPTY:
             changed[name] = made
     if not changed:

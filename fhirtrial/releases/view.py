@@ -15,12 +15,20 @@ class Raiser:
     """
     Makes R5 of resources when they are asked for, each once; what was noticed is in ``issues``.
 
-    ``find`` gives a resource of the other release by reference.
+    ``find`` gives a resource of the other release by reference; ``check`` and ``foreign`` are those of `Release.up`.
     """
 
-    def __init__(self, release: Release, find: Callable[[str], Resource | None], *, check: bool = False) -> None:
+    def __init__(
+        self,
+        release: Release,
+        find: Callable[[str], Resource | None],
+        *,
+        check: bool = False,
+        foreign: bool = True,
+    ) -> None:
         self.release = release
         self.check = check
+        self.foreign = foreign
         self.issues: list[Issue] = []
         self._find = find
         self._made: dict[int, tuple[Resource, Resource]] = {}
@@ -31,7 +39,7 @@ class Raiser:
         if id(resource) not in self._made:
             self._made[id(resource)] = (resource, resource)  # who asks for it meanwhile gets it as it is
             try:
-                made = self.release.up(resource, find=self.find, check=self.check)
+                made = self.release.up(resource, find=self.find, check=self.check, foreign=self.foreign)
             except InputError:
                 del self._made[id(resource)]
                 raise
@@ -60,10 +68,10 @@ class Raiser:
 
 
 def as_r5(index: Resources, release: Release) -> tuple[Resources, list[Issue]]:
-    """An index over resources of a release as an index over R5, and what was noticed."""
+    """An index over resources of a release as an index over R5 for mappings, and what was noticed."""
     if not release.changes:
         return index, []
-    raiser = Raiser(release, index.find)
+    raiser = Raiser(release, index.find, foreign=False)
     view = Resources()
     view.of_type = {kind: [raiser(each) for each in found] for kind, found in index.of_type.items()}
     view.by_key = {name: raiser(each) for name, each in index.by_key.items()}
