@@ -63,12 +63,14 @@ class TestEachCase:
 
 
 def test_the_cases_show_what_is_hard() -> None:
-    """Both conventions of screen failures, zero doses, doses not given, open intervals, no EX at all, and a roster."""
+    """Both conventions of screen failures, zero doses, doses not given, open intervals of a study that runs and of one
+    of which nothing is known, no EX at all, and a roster."""
     texts = {case.name: "".join(file.read_text("utf-8") for file in sorted(case.glob("expected/*"))) for case in CASES}
     assert '"ineligible"' in texts["screen-failure"]
     assert '"ineligible"' in texts["screen-failure-older-convention"]
     assert '"value": 0,' in texts["completed-placebo"]
     assert '"not-done"' in texts["not-done-and-ongoing"]
-    assert '"in-progress"' in texts["not-done-and-ongoing"]
+    assert '"unknown"' in texts["not-done-and-ongoing"] and '"in-progress"' not in texts["not-done-and-ongoing"]
+    assert '"in-progress"' in texts["running-study"]
     assert '"code": "exposure"' not in texts["collected-only"]
     assert '"not-done"' in texts["roster"]

@@ -38,7 +38,8 @@ _RANDOMISED = frozenset(
 _STARTED = frozenset({"on-study", "on-study-intervention", "on-study-observation", "follow-up", "off-study"})
 """The states of those who take part: https://terminology.hl7.org/CodeSystem-research-subject-state.html"""
 _DONE = frozenset({"in-progress", "on-hold", "completed", "stopped"})
-"""https://hl7.org/fhir/R5/valueset-medication-admin-status.html; one entered in error, or unknown, is none."""
+"""https://hl7.org/fhir/R5/valueset-medication-admin-status.html; one entered in error is none."""
+_OVER = frozenset({"completed", "stopped"})
 
 
 def subject_figures(
@@ -139,6 +140,7 @@ class _Counting:
         self.last = "R5"
         base = load_prefixes(MappingFiles(None if mappings is None else Path(mappings)))["our"]
         self.label_url = f"{base}StructureDefinition/{by}-arm"
+        self.given_by = f"{base}CodeSystem/dose-record"
         self.seen = KeySet()
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
@@ -218,13 +220,17 @@ class _Counting:
         status = given.get("status")
         if status == "not-done":
             self.tallies.of(owner).not_done += 1
-        elif status in _DONE:
+        elif status in _DONE or (status == "unknown" and self.is_received(given)):
             tally = self.tallies.of(owner)
             tally.done += 1
             dose = given.get("dosage", {}).get("dose", {})
             value, days = dose.get("value"), _days(given)
             amount = None if value is None or days is None else Decimal(str(value)) * days
             tally.add(_treatment(given), str(dose.get("code") or dose.get("unit") or ""), amount)
+
+    def is_received(self, given: Resource) -> bool:
+        """Whether an administration of unknown status is one of ours: then it is not known if it is over, no more."""
+        return any(coding.get("system") == self.given_by for coding in _codings(given.get("category")))
 
     def figures(self) -> SubjectFigures:
         """The figures of all that was taken in."""
@@ -297,7 +303,7 @@ def _treatment(given: Resource) -> str:
 def _days(given: Resource) -> int | None:
     """How many days an administration lasted, both ends counted; None if that is not known."""
     if isinstance(given.get("occurenceDateTime"), str):
-        return 1
+        return 1 if given.get("status") in _OVER else None
     timing = given.get("occurenceTiming", {})
     period = given.get("occurencePeriod") or timing.get("repeat", {}).get("boundsPeriod") or {}
     start, end = (_day(period.get(name)) for name in ("start", "end"))
