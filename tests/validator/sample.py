@@ -10,7 +10,7 @@ from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import Release
 from tests.golden_update import mapper_of
 from tests.records import golden, golden_subjects, shared
-from tests.subjects import SETS, shared_subjects
+from tests.subjects import SETS, shared_study, shared_subjects
 
 Json = dict[str, Any]
 
@@ -37,9 +37,11 @@ def _spread(count: int | None) -> Iterator[Record]:
 
 
 def _subjects(count: int | None) -> Iterator[Record]:
-    """The golden cases about subjects, and so many of each shared study; those with the fewest rows, or all."""
+    """The golden cases about subjects, each shared study, and so many of its subjects, with the fewest rows; or all."""
     yield from (record for _, record in golden_subjects())
     for name in SETS:
+        study = shared_study(name)
+        yield from [study] if study else []
         yield from sorted(shared_subjects(name), key=lambda record: len(record.data.get("ec", ())))[:count]
 
 
