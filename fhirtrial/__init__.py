@@ -95,6 +95,7 @@ __all__ = [
     "__version__",
     "convert",
     "definitions_for",
+    "differences",
     "load",
     "read",
     "released",
@@ -174,6 +175,20 @@ def convert(record: Record, *, study: Record | None = None, to: ReleaseName = "R
     mapper, release = _default(record.registry), _release(to)
     finishing = None if verify else _finishing(to, record.registry)
     return released(mapper.convert(record, study=study, verify=verify, finishing=finishing), release, verify=verify)
+
+
+def differences(record: Record, *, study: Record) -> tuple[Issue, ...]:
+    """
+    Where a study's own tables (TS and TA of SDTM) and the registry's record of it say different things: a warning each.
+
+    What cannot be compared is an information. Args: ``record`` is the study of its tables, from `read`; ``study`` the
+    registry's record. Raises UsageError if ``record`` is not such a study.
+    """
+    from fhirtrial.files import MappingFiles
+    from fhirtrial.mapping.facts import load_facts
+    from fhirtrial.mapping.registered import differences as found
+
+    return found(record, study, load_facts(MappingFiles(), record.registry))
 
 
 @cache

@@ -15,8 +15,10 @@ from fhirtrial.errors import InputError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.beside import takes_study
+from fhirtrial.mapping.facts import load_facts
 from fhirtrial.mapping.forth.run import NOTHING
 from fhirtrial.mapping.mapper import Mapper
+from fhirtrial.mapping.registered import differences
 from fhirtrial.pipelines.participants import Privacy, identifying
 from fhirtrial.readers.json_study import record as record_of
 from fhirtrial.readers.source import Found, Piece
@@ -202,8 +204,10 @@ class Converter:
         pseudonyms = self.options.privacy.pseudonyms
         if isinstance(found, Issue):
             return Converted("", (found if pseudonyms is None else pseudonyms.issue(found),))
-        if found.registry and (self.files.find(f"{found.registry}/mapping.yaml") is None or self.is_compared(found)):
-            return Converted("", (_nothing_made(found, self.options.study),))
+        if found.registry and self.files.find(f"{found.registry}/mapping.yaml") is None:
+            return Converted("", (_nothing_made(found, None),))
+        if found.registry and self.is_compared(found):
+            return Converted("", self.compared(found))
         way = self.way(found.registry or STUDIES)
         read_ = record_of(found, way.mapper.mapping.schema)
         private = pseudonyms is not None and identifying(self.options.mappings, found.registry)
@@ -249,6 +253,16 @@ class Converter:
     def is_compared(self, found: Piece) -> bool:
         """Whether a piece says of the study what the registry's record says already."""
         return self.options.study is not None and not takes_study(Schema.load(self.files, found.registry).tree)
+
+    def compared(self, found: Piece) -> tuple[Issue, ...]:
+        """Where a piece and the registry's record say different things of the study; that nothing is made, last."""
+        study = self.options.study
+        assert study is not None
+        read_ = record_of(found, Schema.load(self.files, found.registry))
+        if isinstance(read_, Issue):
+            return (read_,)
+        told = differences(read_, study, load_facts(self.files, found.registry))
+        return (*read_.issues, *told, _nothing_made(found, study))
 
     def bundle(self, made: Conversion) -> bytes:
         """The Bundle of a record, as one line."""
