@@ -161,20 +161,28 @@ def _default(registry: str = "ctgov") -> Mapper:
     return Mapper(registry=registry)
 
 
-def convert(record: Record, *, study: Record | None = None, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
+def convert(
+    record: Record,
+    *,
+    study: Record | None = None,
+    to: ReleaseName = "R5",
+    verify: bool = False,
+    explode: bool = False,
+) -> Conversion:
     """
     The FHIR resources of a record in a release, by the mapping that comes with the library: see `Mapper.convert`.
 
     Which mapping that is follows from the record's registry. ``study`` is the registry's record of the study that a
-    subject is in: its arms and interventions are tied to that.
+    subject is in: its arms and interventions are tied to that. ``explode`` makes single doses of intervals.
 
     Raises InputError if the record cannot be mapped because `read` has not checked it.
     """
     from fhirtrial.releases.conversion import released
 
     mapper, release = _default(record.registry), _release(to)
-    finishing = None if verify else _finishing(to, record.registry)
-    return released(mapper.convert(record, study=study, verify=verify, finishing=finishing), release, verify=verify)
+    finishing = None if verify or explode else _finishing(to, record.registry)
+    made = mapper.convert(record, study=study, verify=verify, finishing=finishing, explode=explode)
+    return released(made, release, verify=verify)
 
 
 def differences(record: Record, *, study: Record) -> tuple[Issue, ...]:

@@ -23,6 +23,7 @@ from fhirtrial.mapping.vocabulary import vocabularies
 from fhirtrial.mapping.withhold import Withheld
 from fhirtrial.record import Origin, Record
 from fhirtrial.resources import Resource, Resources
+from fhirtrial.single_doses import with_single_doses
 
 
 class Mapper:
@@ -68,6 +69,7 @@ class Mapper:
         verify: bool = False,
         skip: Container[str] = NOTHING,
         finishing: Finishing | None = None,
+        explode: bool = False,
     ) -> Conversion:
         """
         The FHIR resources of a record: R5, unless ``finishing`` makes another release of them.
@@ -80,6 +82,8 @@ class Mapper:
             finishing: what makes another release of the resources while they are made, as `Release.finishing` gives
                 it; nothing is verified then.
             skip: references (``"Location/…"``) of shared resources that need not be made again.
+            explode: adds to each interval of dosing the single doses that follow from it: see `with_single_doses`. Not
+                together with ``finishing``.
 
         Raises InputError if the record cannot be mapped because it has not been checked.
 
@@ -96,7 +100,8 @@ class Mapper:
                 raise InputError(located(error.issue, record)) from error
         plain = record.plain and (study is None or study.plain)
         try:
-            texts, found = self.engine.forth(data, skip, plain=plain, finishing=finishing)
+            places: dict[str, str] | None = {} if explode else None
+            texts, found = self.engine.forth(data, skip, plain=plain, finishing=finishing, places=places)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
         if found:
@@ -110,6 +115,9 @@ class Mapper:
             release="R5" if finishing is None else finishing.release,
             vocabulary=self.vocabulary,
         )
+        if places is not None:
+            conversion = with_single_doses(conversion, places)
+            issues += conversion.issues
         if verify and finishing is None:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
         if issues:

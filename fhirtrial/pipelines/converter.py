@@ -54,6 +54,7 @@ class Options:
     """The study that subjects are tied to."""
     privacy: Privacy = field(default_factory=Privacy)
     zone: str = ""
+    explode: bool = False
 
 
 Line: TypeAlias = tuple[str, bytes, int]
@@ -151,8 +152,9 @@ class Way:
             without=options.privacy.without if subjects else (),
             zone=options.zone if subjects else "",
         )
-        # Verification compares with R5, so that is made first.
-        self.finishing = None if options.verify else release.finishing(self.mapper.vocabulary)
+        # Verification compares with R5, and single doses are made of it, so that is made first.
+        self.explode = options.explode and subjects
+        self.finishing = None if options.verify or self.explode else release.finishing(self.mapper.vocabulary)
         self.mapper.engine.prepare(plain=True, finishing=self.finishing)
         self.takes_study = takes_study(self.mapper.mapping.schema.tree)
         files = self.mapper.mapping.files.values()
@@ -221,7 +223,12 @@ class Converter:
             skip = NOTHING if whole or self.options.verify or self.options.repeat else self.sent
             study = self.options.study if way.takes_study else None
             made = way.mapper.convert(
-                read_, study=study, verify=self.options.verify, skip=skip, finishing=way.finishing
+                read_,
+                study=study,
+                verify=self.options.verify,
+                skip=skip,
+                finishing=way.finishing,
+                explode=way.explode,
             )
             made = released(made, self.release, verify=self.options.verify)
         except InputError as error:

@@ -24,6 +24,7 @@ from fhirtrial.releases.copies.entries import present
 from fhirtrial.releases.detect import release_of
 from fhirtrial.releases.release import Release
 from fhirtrial.resources import Resource, spellings
+from fhirtrial.single_doses import is_single_dose
 from fhirtrial.store import KeySet
 
 By = Literal["assigned", "actual"]
@@ -140,7 +141,7 @@ class _Counting:
         self.last = "R5"
         base = load_prefixes(MappingFiles(None if mappings is None else Path(mappings)))["our"]
         self.label_url = f"{base}StructureDefinition/{by}-arm"
-        self.given_by = f"{base}CodeSystem/dose-record"
+        self.base = base
         self.seen = KeySet()
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
@@ -163,6 +164,8 @@ class _Counting:
         if kind not in _KINDS:
             return
         name = f"{kind}/{resource.get('id', '')}"
+        if is_single_dose(resource, self.base):
+            return  # the interval that it is part of is counted
         if "id" in resource and not self.seen.add(name.encode()):
             return
         self.last = self.given or release_of(resource) or self.last
@@ -230,7 +233,9 @@ class _Counting:
 
     def is_received(self, given: Resource) -> bool:
         """Whether an administration of unknown status is one of ours: then it is not known if it is over, no more."""
-        return any(coding.get("system") == self.given_by for coding in _codings(given.get("category")))
+        return any(
+            coding.get("system") == f"{self.base}CodeSystem/dose-record" for coding in _codings(given.get("category"))
+        )
 
     def figures(self) -> SubjectFigures:
         """The figures of all that was taken in."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from fhirtrial.record import Record
 from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import Release
-from tests.golden_update import mapper_of
+from tests.golden_update import converted, mapper_of, subject_cases
 from tests.records import golden, golden_subjects, shared
 from tests.subjects import SETS, shared_study, shared_subjects
 
@@ -46,10 +47,11 @@ def _subjects(count: int | None) -> Iterator[Record]:
 
 
 def resources(records: Iterable[Record], release: str) -> dict[str, Json]:
-    """What the records become, by reference, each resource once."""
+    """What the records become, and the golden cases with options of their own, by reference, each resource once."""
     step = Release(release)
     found: dict[str, Json] = {}
-    for record in records:
-        for resource in released(mapper_of(record.registry).convert(record), step).resources:
+    made = (mapper_of(record.registry).convert(record) for record in records)
+    for conversion in chain(made, map(converted, subject_cases())):
+        for resource in released(conversion, step).resources:
             found.setdefault(f"{resource['resourceType']}/{resource['id']}", resource)
     return found
