@@ -246,7 +246,8 @@ def test_a_roster_explodes_too(tmp_path: Path) -> None:
         {
             "subjects.csv": "subject_id,study\n1,S\n",
             "doses.csv": "subject_id,dose_id,intervention,start,end,dose,unit,frequency,given\n"
-            "1,1,X,2023-01-01,,1,mg,ONCE,\n1,2,X,2023-01-02,2023-01-04,1,mg,BID,yes\n1,3,X,2023-01-05,,1,mg,,no\n",
+            "1,1,X,2023-01-01,,1,mg,ONCE,\n1,2,X,2023-01-02,2023-01-04,1,mg,BID,yes\n1,3,X,2023-01-05,,1,mg,,no\n"
+            "1,4,X,2023-01-06,,1,mg,QD,yes\n",
         },
     )
     (record,) = fhirtrial.read(folder)
@@ -254,4 +255,7 @@ def test_a_roster_explodes_too(tmp_path: Path) -> None:
     assert [found["occurenceDateTime"] for found in singles(made.resources)] == [
         "2023-01-01", *(f"2023-01-0{day}" for day in (2, 2, 3, 3, 4, 4)),
     ]  # fmt: skip
+    assert [(issue.path, issue.message) for issue in made.issues] == [
+        ("doses[3]", "no single doses are made of it: its end is not known")
+    ]
     assert fhirtrial.restore(made.resources, registry="roster").data == record.data

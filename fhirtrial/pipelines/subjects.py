@@ -40,7 +40,6 @@ _STARTED = frozenset({"on-study", "on-study-intervention", "on-study-observation
 """The states of those who take part: https://terminology.hl7.org/CodeSystem-research-subject-state.html"""
 _DONE = frozenset({"in-progress", "on-hold", "completed", "stopped"})
 """https://hl7.org/fhir/R5/valueset-medication-admin-status.html; one entered in error is none."""
-_OVER = frozenset({"completed", "stopped"})
 
 
 def subject_figures(
@@ -308,7 +307,7 @@ def _treatment(given: Resource) -> str:
 def _days(given: Resource) -> int | None:
     """How many days an administration lasted, both ends counted; None if that is not known."""
     if isinstance(given.get("occurenceDateTime"), str):
-        return 1 if given.get("status") in _OVER else None
+        return 1
     timing = given.get("occurenceTiming", {})
     period = given.get("occurencePeriod") or timing.get("repeat", {}).get("boundsPeriod") or {}
     start, end = (_day(period.get(name)) for name in ("start", "end"))
