@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from fhirtrial.codes import Table, coding_of
+from fhirtrial.dosing import printable
 from fhirtrial.function import named
 from fhirtrial.quantities import UCUM, age_ranges
 
@@ -77,7 +78,8 @@ def parts_joined(
     'A study of hay fever'
     """
     parts = (first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth)
-    return " ".join(part for part in parts if part) or None
+    text = " ".join(part for part in parts if part)
+    return _readable(text) if text else None
 
 
 @named()
@@ -88,7 +90,14 @@ def labelled(label: str | None, value: str | None) -> str | None:
     >>> labelled("Control Type", "PLACEBO")
     'Control Type: PLACEBO'
     """
-    return value if label is None or value is None else f"{label}: {value}"
+    if label is None or value is None:
+        return None if value is None else _readable(value)
+    return _readable(f"{label}: {value}")
+
+
+def _readable(text: str) -> str:
+    """A text as FHIR takes it; in nearly all cases as it is."""
+    return text if text.isprintable() and text.strip() else printable(text)
 
 
 def duration_text(text: str) -> str | None:

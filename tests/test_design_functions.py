@@ -53,6 +53,7 @@ def test_texts() -> None:
     """Parts are joined where there are any; a value says what it is a value of."""
     assert parts_joined("a", None, "b", *[None] * 7) == "a b"
     assert parts_joined(*[None] * 10) is None
+    assert (parts_joined("a\x07", "b", *[None] * 8), labelled("y", "\n")) == ("a b", "y:")
     assert (labelled(None, "x"), labelled("y", None), labelled("y", "x")) == ("x", None, "y: x")
     assert [yes_or_no(answer) for answer in ("Y", "N", "NA")] == [True, False, None]
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 import fhirtrial
 from fhirtrial.cli.app import main
+from fhirtrial.errors import UsageError
+from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.convert import convert_all
 from fhirtrial.pipelines.participants import Participants
 from fhirtrial.pipelines.subjects import subject_figures
@@ -129,6 +131,14 @@ def test_as_many_as_are_allowed() -> None:
     assert MOST % 2 == 0
     end = date(2000, 1, 1) + timedelta(days=MOST // 2 - 1)
     assert len(days(row("BID", "2000-01-01", str(end)))) == MOST
+
+
+def test_they_are_made_of_r5() -> None:
+    """What is another release already is refused."""
+    mapper = Mapper(registry="sdtm")
+    finishing = fhirtrial.Release("R4").finishing(mapper.vocabulary)
+    with pytest.raises(UsageError, match=r"^single doses are made of R5: make the other release of it afterwards$"):
+        mapper.convert(subject(row("QD", "2020-01-01", "2020-01-02")), explode=True, finishing=finishing)
 
 
 def test_what_was_not_done_is_not_multiplied() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fhirtrial.errors import MappingError
 from fhirtrial.mapping.mapper import Mapper
@@ -19,7 +21,8 @@ from .conformance import problems
 from .conformance.earlier import earlier_problems
 from .golden_update import mapper_of
 from .properties import by_reference, exact, misplaced
-from .subjects import SETS, shared_study
+from .records import NAMES, ODD
+from .subjects import SETS, STAMPS, shared_study
 
 Json = dict[str, Any]
 
@@ -107,6 +110,44 @@ def test_what_is_not_certain_is_not_coded() -> None:
     assert found["studyDesign"] == [{"text": "Random: N"}]
     assert found["condition"] == [{"text": "Hay fever"}]
     assert found["period"] == {"start": "2020-03"}
+
+
+CODES = (
+    "TITLE", "TPHASE", "STYPE", "INTMODEL", "RANDOM", "TBLIND", "TCNTRL", "INTTYPE", "INDIC", "SPONSOR", "PLANSUB",
+    "ACTSUB", "AGEMIN", "AGEMAX", "SEXPOP", "HLTSUBJI", "OBJPRIM", "OBJSEC", "OUTMSPRI", "OUTMSSEC", "REGID", "SSTDTC",
+    "SENDTC", "OTHER",
+)  # fmt: skip
+VALUES = st.one_of(
+    st.sampled_from((*NAMES, *ODD, *STAMPS)),
+    st.sampled_from(
+        ("Y", "N", "F", "M", "BOTH", "P18Y", "P2M", "PT5M", "120", "-1", "PHASE II TRIAL", "double blind", "PARALLEL")
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+)
+ROWS = st.fixed_dictionaries(
+    {"TSPARMCD": st.sampled_from(CODES)},
+    optional={
+        "TSPARM": VALUES, "TSVAL": VALUES, "TSVAL1": VALUES, "TSVAL9": VALUES, "TSVALNF": VALUES, "TSVALCD": VALUES,
+        "TSVCDREF": st.one_of(st.sampled_from(("CDISC", "SNOMED", "CDISC CT", "clinicaltrials.gov")), VALUES),
+    },
+)  # fmt: skip
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=60)
+@given(st.lists(ROWS, max_size=12))
+def test_any_rows_come_back(rows: list[Json]) -> None:
+    """Whatever stands in TS: it is restored, from R4 too, and what it becomes is valid."""
+    mapper = mapper_of("sdtm-study")
+    data, issues = mapper.mapping.schema.check({"STUDYID": "S", "ts": [{"TSSEQ": 1, **each} for each in rows]})
+    record = Record(registry="sdtm-study", id="S", data=data, issues=issues)
+    made = mapper.convert(record)
+    refs = by_reference(made.resources)
+    assert [problem for found in refs.values() for problem in problems(found, refs)] == []
+    assert exact(mapper.restore(made.resources).data) == exact(data)
+    step = Release("R4")
+    earlier = released(made, step).resources
+    assert [problem for found in earlier for problem in earlier_problems(found)] == []
+    assert exact(mapper.restore(as_r5(Resources(earlier), step)[0]).data) == exact(data)
 
 
 WRONG = {

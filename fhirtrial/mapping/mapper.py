@@ -9,7 +9,7 @@ from typing import Any
 
 from fhirtrial.conversion import Conversion
 from fhirtrial.dates import zone_of
-from fhirtrial.errors import InputError, RestoreError
+from fhirtrial.errors import InputError, RestoreError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.beside import takes_study, with_study
@@ -85,9 +85,12 @@ class Mapper:
             explode: adds to each interval of dosing the single doses that follow from it: see `with_single_doses`. Not
                 together with ``finishing``.
 
-        Raises InputError if the record cannot be mapped because it has not been checked.
+        Raises InputError if the record cannot be mapped because it has not been checked, UsageError for ``explode``
+        with ``finishing``.
 
         """
+        if explode and finishing is not None:
+            raise UsageError("single doses are made of R5: make the other release of it afterwards")
         data, issues = record.data, list(record.issues)
         for withheld in self._withheld:
             data, count = withheld.without(data)
