@@ -95,6 +95,7 @@ __all__ = [
     "__version__",
     "convert",
     "definitions_for",
+    "differences",
     "load",
     "read",
     "released",
@@ -160,20 +161,42 @@ def _default(registry: str = "ctgov") -> Mapper:
     return Mapper(registry=registry)
 
 
-def convert(record: Record, *, study: Record | None = None, to: ReleaseName = "R5", verify: bool = False) -> Conversion:
+def convert(
+    record: Record,
+    *,
+    study: Record | None = None,
+    to: ReleaseName = "R5",
+    verify: bool = False,
+    explode: bool = False,
+) -> Conversion:
     """
     The FHIR resources of a record in a release, by the mapping that comes with the library: see `Mapper.convert`.
 
     Which mapping that is follows from the record's registry. ``study`` is the registry's record of the study that a
-    subject is in: its arms and interventions are tied to that.
+    subject is in: its arms and interventions are tied to that. ``explode`` makes single doses of intervals.
 
     Raises InputError if the record cannot be mapped because `read` has not checked it.
     """
     from fhirtrial.releases.conversion import released
 
     mapper, release = _default(record.registry), _release(to)
-    finishing = None if verify else _finishing(to, record.registry)
-    return released(mapper.convert(record, study=study, verify=verify, finishing=finishing), release, verify=verify)
+    finishing = None if verify or explode else _finishing(to, record.registry)
+    made = mapper.convert(record, study=study, verify=verify, finishing=finishing, explode=explode)
+    return released(made, release, verify=verify)
+
+
+def differences(record: Record, *, study: Record) -> tuple[Issue, ...]:
+    """
+    Where a study's own tables (TS and TA of SDTM) and the registry's record of it say different things: a warning each.
+
+    What cannot be compared is an information. Args: ``record`` is the study of its tables, from `read`; ``study`` the
+    registry's record. Raises UsageError if ``record`` is not such a study.
+    """
+    from fhirtrial.files import MappingFiles
+    from fhirtrial.mapping.facts import load_facts
+    from fhirtrial.mapping.registered import differences as found
+
+    return found(record, study, load_facts(MappingFiles(), record.registry))
 
 
 @cache

@@ -64,6 +64,16 @@ def frequency(term: str) -> Frequency | None:
     return None
 
 
+def is_once(term: str) -> bool:
+    """
+    Whether a CDISC term says that there is one dose, and no more.
+
+    >>> is_once("Once"), is_once("QD")
+    (True, False)
+    """
+    return " ".join(term.upper().split()) == "ONCE"
+
+
 def dosage_text(said: Any, dose: Any, unit: Any, often: Any, route: Any, site: Any) -> str | None:
     """
     A dose in words, of whatever is said of it; ``said`` is what stands in place of a number.

@@ -24,25 +24,29 @@ Fields = Mapping[str, Any]
 
 _TOP = ("system", "told_by", "rules")
 _RULE = ("code", "display", "if", "unless", "since", "why")
-ITEM = "$"
+_ITEM = ("$",)
 """Where a condition is about the item that the rules are asked about, and not about the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """
-    What one row must show: the object or list of the record in which it stands, and by field the values allowed.
+    What one row must show: the path of the object or list in which it stands, and by field the values allowed.
 
     Values are compared without regard to case and to blanks at the ends. None among them: the field may be absent;
     True: any value will do. No fields: there is a row.
     """
 
-    place: str
+    place: tuple[str, ...]
     fields: Mapping[str, frozenset[str | bool | None]]
 
     def row(self, record: Mapping[str, Any], item: Any) -> Any:
         """The row that shows it: the last one of a list; None if none does."""
-        found = item if self.place == ITEM else record.get(self.place)
+        found: Any = item
+        if self.place != _ITEM:
+            found = record
+            for key in self.place:
+                found = found.get(key) if isinstance(found, dict) else None
         for row in reversed(found) if isinstance(found, list) else (found,):
             if isinstance(row, dict) and all(_shows(row.get(name), known) for name, known in self.fields.items()):
                 return row
@@ -175,13 +179,19 @@ class _Reader:
             hint = nearest(name, fields) or "none is like it"
             raise self.error(f"{name} is no field of {where}; {hint}", node)
 
+    def below(self, node: yaml.Node, path: tuple[str, ...]) -> Fields:
+        """The fields of what is at a path of the record; the path is checked."""
+        fields, where = self.fields, "the record"
+        for key in path:
+            self.known(node, key, fields, where)
+            fields, where = fields[key].get("fields", {}), key
+        return fields
+
     def rule(self, node: yaml.Node) -> Rule:
         said = self.members(node, "a rule", _RULE, ("code",))
         since = tuple(self.text(said["since"]).split(".")) if "since" in said else ()
-        fields, where = self.fields, "the record"
-        for key in since:
-            self.known(said["since"], key, fields, where)
-            fields, where = fields[key].get("fields", {}), key
+        if since:
+            self.below(said["since"], since)
         return Rule(
             code=self.text(said["code"]),
             display=self.text(said["display"]) if "display" in said else "",
@@ -196,13 +206,13 @@ class _Reader:
             places = self.members(node, "a condition")
             if len(places) != 1:
                 raise self.error("a condition is about one place of the record", node)
-            ((place, fields),) = places.items()
-            if place != ITEM:
-                self.known(node, place, self.fields, "the record")
-            known = self.members(fields, f"what {place} must show")
-            if place != ITEM:
+            ((name, fields),) = places.items()
+            place = tuple(name.split("."))
+            below = self.below(node, place) if place != _ITEM else {}
+            known = self.members(fields, f"what {name} must show")
+            if place != _ITEM:
                 for key, _ in fields.value:
-                    self.known(key, key.value, self.fields[place].get("fields", {}), place)
+                    self.known(key, key.value, below, name)
             yield Condition(place, {name: self.values(value) for name, value in known.items()})
 
     def values(self, node: yaml.Node) -> frozenset[str | bool | None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fhirtrial.codes import Coding, Table, coding_of
 from fhirtrial.dates import begins_with_date
-from fhirtrial.dosing import dosage_text, dose_text, frequency, printable
+from fhirtrial.dosing import dosage_text, dose_text, frequency, is_once, printable
 from fhirtrial.function import named
 from fhirtrial.matching import (
     arm_link,
@@ -112,6 +112,12 @@ def certain_end(end: str | None, start: str | None) -> str | None:
 def died_undated(flag: str, date: str | None) -> bool | None:
     """Whether a person has died, where no date is said."""
     return True if flag == "Y" and date is None else None
+
+
+@named()
+def count(term: str) -> int | None:
+    """How many times at all, where the term of a frequency says that it was once."""
+    return 1 if is_once(term) else None
 
 
 @named()

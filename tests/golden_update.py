@@ -56,6 +56,13 @@ def source(case: Path) -> Record:
     return next(read(file if file.exists() else EXAMPLES / f"{case.name}.page.txt"))
 
 
+def converted(case: Path) -> Conversion:
+    """What the record of a case becomes, with the options that its input.json names."""
+    record = source(case)
+    options = json.loads((case / "input.json").read_bytes()).get("options", {}) if case.parent == SUBJECTS else {}
+    return mapper_of(record.registry).convert(record, **options)
+
+
 def files_of(conversion: Conversion) -> Iterator[tuple[str, Any]]:
     """What a case should hold: the name of each file and its JSON."""
     for found in conversion.resources:
@@ -103,8 +110,7 @@ def pretty(value: Any) -> str:
 
 def update(case: Path) -> None:
     """Writes the files of one case, and removes those that are no longer made."""
-    record = source(case)
-    conversion = mapper_of(record.registry).convert(record)
+    conversion = converted(case)
     wanted = {case / name: pretty(value) for name, value in files_of(conversion)}
     (case / "expected").mkdir(exist_ok=True)
     if case.parent == SUBJECTS:

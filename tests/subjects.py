@@ -46,6 +46,20 @@ def shared_subjects(name: str) -> tuple[Record, ...]:
         return tuple(replace(record, issues=()) for record in _subjects(Path(one_form)))
 
 
+@cache
+def shared_study(name: str) -> Record | None:
+    """The record of a shared study itself, of its tables; None where it is not at hand."""
+    if not (SHARED / name).is_dir():
+        return None
+    with TemporaryDirectory() as one_form:
+        for table in ("ts", "ta", "te", "dm"):
+            forms = sorted((SHARED / name).glob(f"{table}.ndjson")) or sorted((SHARED / name).glob(f"{table}.[cx]*"))
+            for file in forms[:1]:
+                (Path(one_form) / file.name).write_bytes(file.read_bytes())
+        found = read(Path(one_form), refused=lambda _: None, encoding="windows-1252")
+        return next(record for record in found if record.registry == "sdtm-study")
+
+
 def _subjects(folder: Path) -> Iterator[Record]:
     for record in read(folder, refused=lambda _: None):
         if record.registry == "sdtm":

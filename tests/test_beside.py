@@ -77,6 +77,13 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
         STATE, "- ds: {DSDECOD: SCREEN FAILURE}", "- ds: {DSDECODE: SCREEN FAILURE}", 0,
         "DSDECODE is no field of ds; did you mean DSDECOD?",
     ),
+    "rules: no such place below": (
+        "sdtm/rules/exposure-status.yaml",
+        "study.protocolSection.statusModule: {overallStatus: [COMPLETED",
+        "study.protocolSection.statusModul: {overallStatus: [COMPLETED",
+        0,
+        "statusModul is no field of protocolSection; did you mean statusModule?",
+    ),
     "rules: two places": (
         STATE, "- ds: {DSDECOD: SCREEN FAILURE}", "- {ds: {}, dm: {}}", 0, "a condition is about one place of the record",
     ),

@@ -37,6 +37,7 @@ from fhirtrial.functions import (
 from fhirtrial.matching import link_id
 
 from .records import DATES, MINUTES, NAMES, ODD, SCHEMA, TIMES
+from .test_design_functions import TESTED as DESIGN
 from .test_subject_functions import TESTED
 
 TABLES = load_tables(MappingFiles())
@@ -70,7 +71,7 @@ def test_all_are_tested() -> None:
         "arms_with_interventions",
         "identifier_system",  # test_identifier_systems.py
     }
-    assert FUNCTIONS.keys() == tested | TESTED
+    assert FUNCTIONS.keys() == tested | TESTED | DESIGN
     two_way = {name for name, function in FUNCTIONS.items() if function.back}
     assert two_way == {
         "quantity",

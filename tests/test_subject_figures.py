@@ -158,6 +158,54 @@ def test_figures_equal_the_tables(name: str, release: str, by: Any) -> None:
         assert sum(each.counted + each.uncounted for each in figures.doses) == count["administrations"]
 
 
+@pytest.mark.parametrize("release", ["R5", "R4"])
+@pytest.mark.parametrize("state", ["RECRUITING", "UNKNOWN", "COMPLETED"])
+def test_open_intervals_are_administrations_whatever_their_status(state: str, release: str, tmp_path: Path) -> None:
+    """An interval that goes on, may go on, or ended at an unknown time was received; its days are not made up."""
+    files: dict[str, Any] = {
+        "dm.csv": "STUDYID,DOMAIN,USUBJID,ARM,ARMCD\nS,DM,1,A,A\nS,DM,2,A,A\n",
+        "ex.csv": "STUDYID,DOMAIN,USUBJID,EXSEQ,EXTRT,EXDOSE,EXDOSU,EXDOSFRQ,EXSTDTC,EXENDTC\n"
+        "S,EX,1,1,X,2,mg,QD,2023-01-01,2023-01-10\nS,EX,1,2,X,3,mg,QD,2023-01-11,\nS,EX,2,1,X,3,mg,QD,2023-01-11,\n",
+    }
+    roster: dict[str, Any] = {
+        "subjects.csv": "subject_id,study,arm\n3,S,A\n",
+        "doses.csv": "subject_id,dose_id,intervention,start,dose,unit,frequency\n"
+        "3,1,X,2023-01-01,1,mg,ONCE\n3,2,X,2023-01-01,3,mg,QD\n",
+    }
+    for folder_name, tables_ in (("a", files), ("b", roster)):
+        (tmp_path / folder_name).mkdir()
+        write(tmp_path / folder_name, {name: text.encode() for name, text in tables_.items()})
+    study = {
+        "protocolSection": {
+            "identificationModule": {"nctId": "NCT00000777", "orgStudyIdInfo": {"id": "S"}, "briefTitle": "A"},
+            "statusModule": {"overallStatus": state},
+            "armsInterventionsModule": {
+                "armGroups": [{"label": "A"}],
+                "interventions": [{"type": "DRUG", "name": "X"}],
+            },
+        }
+    }
+    out = BytesIO()
+    convert_all([tmp_path / "a", tmp_path / "b"], out, to=release, participants=Participants(study=study))
+
+    (found,) = subject_figures(out.getvalue()).studies
+
+    ((arm),) = (arm for arm in found.arms if arm.arm == "A")
+    assert (arm.exposed, arm.administrations) == (3, 5)
+    (doses,) = arm.doses
+    assert (doses.total, doses.counted, doses.uncounted) == (Decimal(21), 2, 3)
+
+
+def test_an_unknown_administration_of_others_is_not_counted() -> None:
+    """Only where a record of doses that were received says so is one of unknown status an administration."""
+    lines = b"""{"resourceType":"ResearchSubject","id":"s","study":{"identifier":{"value":"S"}},"subject":{"reference":"Patient/p"},"progress":[]}
+{"resourceType":"MedicationAdministration","id":"1","status":"unknown","medication":{"concept":{"text":"A"}},"subject":{"reference":"Patient/p"},"occurenceDateTime":"2020-01-01"}
+{"resourceType":"MedicationAdministration","id":"2","status":"unknown","category":[{"coding":[{"system":"https://fhirtrial.org/CodeSystem/dose-record","code":"exposure"}]}],"medication":{"concept":{"text":"A"}},"subject":{"reference":"Patient/p"},"occurenceDateTime":"2020-01-01"}
+"""
+    (study,) = subject_figures(lines).studies
+    assert (study.arms[0].exposed, study.arms[0].administrations) == (1, 1)
+
+
 def test_every_reason_is_told_apart() -> None:
     """Each reason of the tables is one line of the figures, by the code of the list of CDISC."""
     wanted = counted("cdiscpilot01", "assigned")["Xanomeline Low Dose"]["stopped"]

@@ -27,6 +27,7 @@ from fhirtrial.matching import (
 from fhirtrial.record import Record
 from fhirtrial.subject_functions import (
     certain_end,
+    count,
     died_undated,
     further_coding,
     known_code,
@@ -51,6 +52,7 @@ TESTED = {
     "certain_date",
     "certain_end",
     "died_undated",
+    "count",
     "times",
     "period",
     "period_unit",
@@ -89,6 +91,12 @@ def test_frequencies(term: str, wanted: Frequency | None) -> None:
     assert frequency(term) == wanted
     given = (times(term), period(term), period_unit(term))
     assert given == ((None,) * 3 if wanted is None else (wanted.times, wanted.period, wanted.unit))
+    assert count(term) == (1 if term == "ONCE" else None)
+
+
+def test_once() -> None:
+    """A term that says that there is one dose gives a count, and no frequency."""
+    assert (count(" Once"), frequency("ONCE"), count("TWICE")) == (1, None, None)
 
 
 @pytest.mark.parametrize(

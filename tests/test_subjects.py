@@ -224,6 +224,52 @@ def test_doses_that_were_not_given_are_counted_apart() -> None:
     assert status == {"completed": len(table(name, "ex")), "not-done": not_done}
 
 
+OPEN = {"EXSEQ": 1, "EXTRT": "A", "EXDOSE": 5, "EXDOSU": "mg", "EXDOSFRQ": "QD", "EXSTDTC": "2023-06-01"}
+STATUSES: list[tuple[str, Json, Json, str, str]] = [
+    ("nothing is known", {}, {}, "", "unknown"),
+    ("the study runs", {}, {}, "RECRUITING", "in-progress"),
+    ("enrollment is over", {}, {}, "ACTIVE_NOT_RECRUITING", "in-progress"),
+    ("suspended: treatment may be", {}, {}, "SUSPENDED", "unknown"),
+    ("not kept up by its owner", {}, {}, "UNKNOWN", "unknown"),
+    ("nobody is treated any more", {}, {}, "COMPLETED", "completed"),
+    ("stopped early", {}, {}, "TERMINATED", "completed"),
+    ("treatment has ended", {}, {"dm": {"RFXENDTC": "2023-07-01"}}, "RECRUITING", "completed"),
+    ("the subject died", {}, {"dm": {"DTHFL": "Y"}}, "RECRUITING", "completed"),
+    (
+        "treatment was stopped",
+        {},
+        {"ds": [{"DSSEQ": 1, "DSCAT": "DISPOSITION EVENT", "DSSCAT": "STUDY TREATMENT", "DSDECOD": "DEATH"}]},
+        "RECRUITING",
+        "completed",
+    ),
+    ("the row has an end", {"EXENDTC": "2023-06"}, {}, "RECRUITING", "completed"),
+    ("the row is one dose", {"EXDOSFRQ": "ONCE"}, {}, "RECRUITING", "completed"),
+    ("the row says that it goes on", {"EXENRTPT": "ONGOING"}, {}, "", "in-progress"),
+    ("the row said so, and the study has ended", {"EXENRTPT": "ONGOING"}, {}, "COMPLETED", "completed"),
+    ("the row is over by then", {"EXENRTPT": "BEFORE"}, {}, "", "completed"),
+    ("no date at all", {"EXSTDTC": None}, {}, "RECRUITING", "unknown"),
+]
+
+
+@pytest.mark.parametrize("domain", ["EX", "EC"])
+@pytest.mark.parametrize(
+    ("row", "more", "state", "status"), [case[1:] for case in STATUSES], ids=[c[0] for c in STATUSES]
+)
+def test_an_open_interval_is_what_is_certain(domain: str, row: Json, more: Json, state: str, status: str) -> None:
+    """An interval without an end is over, goes on, or neither is known: nothing is assumed."""
+    found = {key.replace("EX", domain, 1): value for key, value in (OPEN | row).items() if value is not None}
+    data = {"dm": {"STUDYID": "S", "USUBJID": "S-1"} | more.get("dm", {}), domain.lower(): [found]}
+    if "ds" in more:
+        data["ds"] = more["ds"]
+    study = {"protocolSection": {"identificationModule": {"nctId": "NCT00000001"}}}
+    if state:
+        study["protocolSection"]["statusModule"] = {"overallStatus": state}
+    record = Record(registry="sdtm", id="S-1", data=data)
+    made = MAPPER.convert(record, study=Record(registry="ctgov", id="NCT00000001", data=study))
+    (given,) = (each for each in made.resources if each["resourceType"] == "MedicationAdministration")
+    assert given["status"] == status
+
+
 def states(resources: list[Json]) -> Iterator[str]:
     """The state of each subject as plain R4 says it."""
     yield from (found["status"] for found in resources if found["resourceType"] == "ResearchSubject")

@@ -108,6 +108,11 @@ _PARTICIPANTS = (
     click.option("--zone", metavar="ZONE", default="", help="The zone of times that say none: Europe/Berlin, +08:00."),
     click.option("--encoding", metavar="NAME", default="", help="The encoding of CSV and SAS files, if not UTF-8."),
     click.option("--decimal-comma", is_flag=True, help="In tables, 1,5 is a number."),
+    click.option(
+        "--explode",
+        is_flag=True,
+        help="Make of each interval of dosing its single doses besides, by its frequency; marked as derived.",
+    ),
 )
 
 
@@ -125,6 +130,7 @@ def participants(command: Callable[..., None]) -> Callable[..., None]:
         zone: str,
         encoding: str,
         decimal_comma: bool,
+        explode: bool,
         **others: Any,
     ) -> None:
         command(
@@ -137,6 +143,7 @@ def participants(command: Callable[..., None]) -> Callable[..., None]:
                 zone=zone,
                 encoding=encoding,
                 decimal_comma=decimal_comma,
+                explode=explode,
             ),
             **others,
         )
@@ -157,6 +164,7 @@ def _told(
     zone: str,
     encoding: str,
     decimal_comma: bool,
+    explode: bool,
 ) -> Participants:
     from fhirtrial.errors import UsageError
     from fhirtrial.pipelines.participants import Participants, Privacy
@@ -172,4 +180,5 @@ def _told(
         zone=zone,
         encoding=encoding,
         decimal_comma=decimal_comma,
+        explode=explode,
     )

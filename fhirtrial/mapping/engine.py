@@ -63,12 +63,14 @@ class Engine:
         *,
         plain: bool = False,
         finishing: Finishing | None = None,
+        places: dict[str, str] | None = None,
     ) -> tuple[dict[str, bytes], list[Issue]]:
         """
         The JSON text of the resources of one record by reference, the main one first, and what was noticed.
 
         ``plain``: no text of the record has control characters, so that they need not be looked for. ``finishing``
-        makes something else of the resources before they are written.
+        makes something else of the resources before they are written. ``places`` is told which item of the record each
+        resource beside the main one is made of: its path by its reference.
         """
         run = ForthRun(data, self._verbatim_url, skip, self.zone)
         main, *beside = self.prepare(plain=plain, finishing=finishing)
@@ -80,9 +82,11 @@ class Engine:
             if each.source is None:
                 make(data, run)
                 continue
-            for item in value_at(data, each.source.keys) or ():
+            for number, item in enumerate(value_at(data, each.source.keys) or ()):
                 if each.only is None or each.only.rules.code(data, item) == each.only.code:
-                    make(item, run)
+                    name = make(item, run)
+                    if places is not None and name is not None:
+                        places[name] = f"{'.'.join(each.source.keys)}[{number}]"
         out = run.out
         if first is not None:
             out = {first: out.pop(first), **out}

@@ -9,7 +9,7 @@ from typing import Any
 
 from fhirtrial.conversion import Conversion
 from fhirtrial.dates import zone_of
-from fhirtrial.errors import InputError, RestoreError
+from fhirtrial.errors import InputError, RestoreError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.beside import takes_study, with_study
@@ -23,6 +23,7 @@ from fhirtrial.mapping.vocabulary import vocabularies
 from fhirtrial.mapping.withhold import Withheld
 from fhirtrial.record import Origin, Record
 from fhirtrial.resources import Resource, Resources
+from fhirtrial.single_doses import with_single_doses
 
 
 class Mapper:
@@ -68,6 +69,7 @@ class Mapper:
         verify: bool = False,
         skip: Container[str] = NOTHING,
         finishing: Finishing | None = None,
+        explode: bool = False,
     ) -> Conversion:
         """
         The FHIR resources of a record: R5, unless ``finishing`` makes another release of them.
@@ -80,10 +82,15 @@ class Mapper:
             finishing: what makes another release of the resources while they are made, as `Release.finishing` gives
                 it; nothing is verified then.
             skip: references (``"Location/…"``) of shared resources that need not be made again.
+            explode: adds to each interval of dosing the single doses that follow from it: see `with_single_doses`. Not
+                together with ``finishing``.
 
-        Raises InputError if the record cannot be mapped because it has not been checked.
+        Raises InputError if the record cannot be mapped because it has not been checked, UsageError for ``explode``
+        with ``finishing``.
 
         """
+        if explode and finishing is not None:
+            raise UsageError("single doses are made of R5: make the other release of it afterwards")
         data, issues = record.data, list(record.issues)
         for withheld in self._withheld:
             data, count = withheld.without(data)
@@ -96,7 +103,8 @@ class Mapper:
                 raise InputError(located(error.issue, record)) from error
         plain = record.plain and (study is None or study.plain)
         try:
-            texts, found = self.engine.forth(data, skip, plain=plain, finishing=finishing)
+            places: dict[str, str] | None = {} if explode else None
+            texts, found = self.engine.forth(data, skip, plain=plain, finishing=finishing, places=places)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
         if found:
@@ -110,6 +118,9 @@ class Mapper:
             release="R5" if finishing is None else finishing.release,
             vocabulary=self.vocabulary,
         )
+        if places is not None:
+            conversion = with_single_doses(conversion, places)
+            issues += conversion.issues
         if verify and finishing is None:
             issues += verify_forth(self.mapping.schema.wanted(data), self.restore(conversion.resources).data)
         if issues:

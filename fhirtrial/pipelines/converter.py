@@ -15,8 +15,10 @@ from fhirtrial.errors import InputError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.beside import takes_study
+from fhirtrial.mapping.facts import load_facts
 from fhirtrial.mapping.forth.run import NOTHING
 from fhirtrial.mapping.mapper import Mapper
+from fhirtrial.mapping.registered import differences
 from fhirtrial.pipelines.participants import Privacy, identifying
 from fhirtrial.readers.json_study import record as record_of
 from fhirtrial.readers.source import Found, Piece
@@ -52,6 +54,7 @@ class Options:
     """The study that subjects are tied to."""
     privacy: Privacy = field(default_factory=Privacy)
     zone: str = ""
+    explode: bool = False
 
 
 Line: TypeAlias = tuple[str, bytes, int]
@@ -149,8 +152,9 @@ class Way:
             without=options.privacy.without if subjects else (),
             zone=options.zone if subjects else "",
         )
-        # Verification compares with R5, so that is made first.
-        self.finishing = None if options.verify else release.finishing(self.mapper.vocabulary)
+        # Verification compares with R5, and single doses are made of it, so that is made first.
+        self.explode = options.explode and subjects
+        self.finishing = None if options.verify or self.explode else release.finishing(self.mapper.vocabulary)
         self.mapper.engine.prepare(plain=True, finishing=self.finishing)
         self.takes_study = takes_study(self.mapper.mapping.schema.tree)
         files = self.mapper.mapping.files.values()
@@ -202,8 +206,10 @@ class Converter:
         pseudonyms = self.options.privacy.pseudonyms
         if isinstance(found, Issue):
             return Converted("", (found if pseudonyms is None else pseudonyms.issue(found),))
-        if found.registry and (self.files.find(f"{found.registry}/mapping.yaml") is None or self.is_compared(found)):
-            return Converted("", (_nothing_made(found, self.options.study),))
+        if found.registry and self.files.find(f"{found.registry}/mapping.yaml") is None:
+            return Converted("", (_nothing_made(found, None),))
+        if found.registry and self.is_compared(found):
+            return Converted("", self.compared(found))
         way = self.way(found.registry or STUDIES)
         read_ = record_of(found, way.mapper.mapping.schema)
         private = pseudonyms is not None and identifying(self.options.mappings, found.registry)
@@ -217,7 +223,12 @@ class Converter:
             skip = NOTHING if whole or self.options.verify or self.options.repeat else self.sent
             study = self.options.study if way.takes_study else None
             made = way.mapper.convert(
-                read_, study=study, verify=self.options.verify, skip=skip, finishing=way.finishing
+                read_,
+                study=study,
+                verify=self.options.verify,
+                skip=skip,
+                finishing=way.finishing,
+                explode=way.explode,
             )
             made = released(made, self.release, verify=self.options.verify)
         except InputError as error:
@@ -249,6 +260,16 @@ class Converter:
     def is_compared(self, found: Piece) -> bool:
         """Whether a piece says of the study what the registry's record says already."""
         return self.options.study is not None and not takes_study(Schema.load(self.files, found.registry).tree)
+
+    def compared(self, found: Piece) -> tuple[Issue, ...]:
+        """Where a piece and the registry's record say different things of the study; that nothing is made, last."""
+        study = self.options.study
+        assert study is not None
+        read_ = record_of(found, Schema.load(self.files, found.registry))
+        if isinstance(read_, Issue):
+            return (read_,)
+        told = differences(read_, study, load_facts(self.files, found.registry))
+        return (*read_.issues, *told, _nothing_made(found, study))
 
     def bundle(self, made: Conversion) -> bytes:
         """The Bundle of a record, as one line."""

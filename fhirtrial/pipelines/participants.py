@@ -48,6 +48,7 @@ class Participants:
         zone: the time zone of times that say none, as a Mapper takes it.
         encoding: that of CSV and SAS transport files; UTF-8 if empty.
         decimal_comma: in tables, ``1,5`` is a number.
+        explode: single doses are made of intervals, as `Mapper.convert` makes them.
 
     """
 
@@ -57,6 +58,7 @@ class Participants:
     zone: str = ""
     encoding: str = ""
     decimal_comma: bool = False
+    explode: bool = False
 
     def tables(self, mappings: str | None) -> TableOptions:
         """How tables are read, with the layouts of a folder of your own mapping files."""

@@ -24,6 +24,7 @@ from fhirtrial.releases.copies.entries import present
 from fhirtrial.releases.detect import release_of
 from fhirtrial.releases.release import Release
 from fhirtrial.resources import Resource, spellings
+from fhirtrial.single_doses import is_single_dose
 from fhirtrial.store import KeySet
 
 By = Literal["assigned", "actual"]
@@ -38,7 +39,7 @@ _RANDOMISED = frozenset(
 _STARTED = frozenset({"on-study", "on-study-intervention", "on-study-observation", "follow-up", "off-study"})
 """The states of those who take part: https://terminology.hl7.org/CodeSystem-research-subject-state.html"""
 _DONE = frozenset({"in-progress", "on-hold", "completed", "stopped"})
-"""https://hl7.org/fhir/R5/valueset-medication-admin-status.html; one entered in error, or unknown, is none."""
+"""https://hl7.org/fhir/R5/valueset-medication-admin-status.html; one entered in error is none."""
 
 
 def subject_figures(
@@ -139,6 +140,7 @@ class _Counting:
         self.last = "R5"
         base = load_prefixes(MappingFiles(None if mappings is None else Path(mappings)))["our"]
         self.label_url = f"{base}StructureDefinition/{by}-arm"
+        self.base = base
         self.seen = KeySet()
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
@@ -161,6 +163,8 @@ class _Counting:
         if kind not in _KINDS:
             return
         name = f"{kind}/{resource.get('id', '')}"
+        if is_single_dose(resource, self.base):
+            return  # the interval that it is part of is counted
         if "id" in resource and not self.seen.add(name.encode()):
             return
         self.last = self.given or release_of(resource) or self.last
@@ -218,13 +222,19 @@ class _Counting:
         status = given.get("status")
         if status == "not-done":
             self.tallies.of(owner).not_done += 1
-        elif status in _DONE:
+        elif status in _DONE or (status == "unknown" and self.is_received(given)):
             tally = self.tallies.of(owner)
             tally.done += 1
             dose = given.get("dosage", {}).get("dose", {})
             value, days = dose.get("value"), _days(given)
             amount = None if value is None or days is None else Decimal(str(value)) * days
             tally.add(_treatment(given), str(dose.get("code") or dose.get("unit") or ""), amount)
+
+    def is_received(self, given: Resource) -> bool:
+        """Whether an administration of unknown status is one of ours: then it is not known if it is over, no more."""
+        return any(
+            coding.get("system") == f"{self.base}CodeSystem/dose-record" for coding in _codings(given.get("category"))
+        )
 
     def figures(self) -> SubjectFigures:
         """The figures of all that was taken in."""

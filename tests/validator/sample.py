@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from fhirtrial.record import Record
 from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import Release
-from tests.golden_update import mapper_of
+from tests.golden_update import converted, mapper_of, subject_cases
 from tests.records import golden, golden_subjects, shared
-from tests.subjects import SETS, shared_subjects
+from tests.subjects import SETS, shared_study, shared_subjects
 
 Json = dict[str, Any]
 
@@ -37,17 +38,20 @@ def _spread(count: int | None) -> Iterator[Record]:
 
 
 def _subjects(count: int | None) -> Iterator[Record]:
-    """The golden cases about subjects, and so many of each shared study; those with the fewest rows, or all."""
+    """The golden cases about subjects, each shared study, and so many of its subjects, with the fewest rows; or all."""
     yield from (record for _, record in golden_subjects())
     for name in SETS:
+        study = shared_study(name)
+        yield from [study] if study else []
         yield from sorted(shared_subjects(name), key=lambda record: len(record.data.get("ec", ())))[:count]
 
 
 def resources(records: Iterable[Record], release: str) -> dict[str, Json]:
-    """What the records become, by reference, each resource once."""
+    """What the records become, and the golden cases with options of their own, by reference, each resource once."""
     step = Release(release)
     found: dict[str, Json] = {}
-    for record in records:
-        for resource in released(mapper_of(record.registry).convert(record), step).resources:
+    made = (mapper_of(record.registry).convert(record) for record in records)
+    for conversion in chain(made, map(converted, subject_cases())):
+        for resource in released(conversion, step).resources:
             found.setdefault(f"{resource['resourceType']}/{resource['id']}", resource)
     return found

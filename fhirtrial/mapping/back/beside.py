@@ -10,12 +10,14 @@ from fhirtrial.mapping.language.head import Beside
 from fhirtrial.mapping.language.mapping import Mapping
 from fhirtrial.mapping.language.nodes import Node, Object, children
 from fhirtrial.resources import Resource, Resources
+from fhirtrial.single_doses import is_single_dose
 
 
 class Besides:
     """The files beside the main one of a mapping, by the type of resource that they make."""
 
     def __init__(self, mapping: Mapping) -> None:
+        self._base = mapping.base
         self._by_type: dict[str, list[Beside]] = {}
         for each in mapping.beside:
             self._by_type.setdefault(mapping.files[each.file].resource, []).append(each)
@@ -52,7 +54,13 @@ class Besides:
         return found
 
     def addresses(self, resource: Resource) -> Iterator[str]:
-        """The references of a resource to what it may stand beside; nothing is expected of its shape."""
+        """
+        The references of a resource to what it may stand beside; nothing is expected of its shape.
+
+        Single doses, which only follow from what stands there, are nothing beside it.
+        """
+        if is_single_dose(resource, self._base):
+            return
         for way in self._ways[resource["resourceType"]]:
             yield from _texts(resource, (*way, "reference"))
 

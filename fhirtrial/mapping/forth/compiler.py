@@ -45,6 +45,7 @@ class Forth(ObjectWriter):
             "dumps": orjson.dumps,
             "sha256": sha256,
             "place_of": forth_run.place_of,
+            "row_of": forth_run.row_of,
             "is_later": verbatim.is_later,
             "is_text": verbatim.is_text,
             "is_code": verbatim.is_code,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fhirtrial.mapping.language.nodes import Node, Path
+from fhirtrial.mapping.language.scope import chosen
 from fhirtrial.mapping.language.walk import paths_of
 from fhirtrial.source import Source
 
@@ -31,7 +32,15 @@ class Frame:
         """The source of an expression that spells the path of a value."""
         if self.facts:
             return f"run.fact({'.'.join(keys)!r})"
-        return f"f'{'.'.join(filter(None, [self.spelt, *keys]))}'"
+        steps = [self.step(keys[:place]) for place in range(1, len(keys) + 1)]
+        return f"f'{'.'.join(filter(None, [self.spelt, *steps]))}'"
+
+    def step(self, keys: tuple[str, ...]) -> str:
+        """The last step of a path as it is spelt: where one row of a list is meant, the place of that row."""
+        row = chosen(keys[-1])
+        if row is None or keys not in self.objects:
+            return keys[-1]
+        return f"{row[0]}[{{place_of({self.objects[(*keys[:-1], row[0])]}, {self.objects[keys]})}}]"
 
 
 class Lookups:
@@ -55,6 +64,11 @@ class Lookups:
 
     def look_up(self, keys: tuple[str, ...], frame: Frame) -> None:
         parent = frame.objects[keys[:-1]] if len(keys) > 1 else frame.item
+        if row := chosen(keys[-1]):
+            listed = self.object_at((*keys[:-1], row[0]), frame)
+            name = frame.objects[keys] = self.source.fresh(row[0])
+            self.source.add(f"{name} = row_of({listed}, {row[1]!r}, {row[2]!r})")
+            return
         name = frame.objects[keys] = self.source.fresh(keys[-1])
         self.source.add(f"{name} = {parent}.get({keys[-1]!r}) or EMPTY")
 

@@ -152,6 +152,11 @@ def show(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "…" + (text[0] if isinstance(value, str) else "")
 
 
+def row_of(rows: Any, name: str, value: str) -> Any:
+    """The first row of a list that has this value in a field; an empty one if none has."""
+    return next((row for row in rows if row.get(name) == value), EMPTY)
+
+
 def place_of(items: Any, item: Any) -> int:
     """Where in a list an item stands (by identity: equal items are not the same item)."""
     return next((place for place, found in enumerate(items) if found is item), 0)

@@ -25,6 +25,7 @@ from fhirtrial.mapping.language.nodes import (
     children,
     is_constant,
 )
+from fhirtrial.mapping.language.scope import chosen
 
 Way = Literal["two-way", "when", "copy"]
 """``when``: two-way for the values that the line names; ``copy``: written for readers, never read back."""
@@ -59,10 +60,10 @@ class _Ledger:
         self.walk(file.body, file.resource, at, way, given)
 
     def add(self, path: Path, element: str, at: str, way: Way, given: dict[str, tuple[str, Way]], line: Line) -> None:
+        own = ".".join(_step(key) for key in path.keys)
         if path.root:
-            self.found.append(Place(".".join(path.keys), element, line, "copy"))
+            self.found.append(Place(own, element, line, "copy"))
             return
-        own = ".".join(path.keys)
         if given:
             if own in given:
                 source, bound = given[own]
@@ -143,6 +144,12 @@ class _Ledger:
         for key, child in node.entries.items():
             if not is_constant(child):
                 self.walk(child, f"{element}.{key}", at, way, given)
+
+
+def _step(key: str) -> str:
+    """A step of a path as the list of fields has it: one row stands for all."""
+    row = chosen(key)
+    return f"{row[0]}[]" if row else key
 
 
 def join(at: str, keys: str) -> str:

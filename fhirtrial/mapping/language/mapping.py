@@ -28,7 +28,9 @@ from fhirtrial.strict_yaml import compose
 
 PrefixMap: TypeAlias = MappingOf[str, str]
 
-NOT_RESOURCES = frozenset({"mapping", "left-out", "page", "identifier-systems", "contacts", "sex", "race", "privacy"})
+NOT_RESOURCES = frozenset(
+    {"mapping", "left-out", "page", "identifier-systems", "contacts", "sex", "race", "privacy", "compare"}
+)
 """Files of a registry's folder that are no resource files."""
 
 

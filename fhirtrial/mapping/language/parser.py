@@ -186,9 +186,11 @@ class Parser(ValueChecks):
             raise self.error(node, f"{element.path} repeats: write a list")
         return found
 
-    def path(self, node: yaml.Node, scope: Scope, type_name: str) -> Path:
-        """``$.a.b`` or ``$$.a.b``, checked against the fields that the record has."""
+    def path(self, node: yaml.Node, scope: Scope, type_name: str, *, copied: bool = False) -> Path:
+        """``$.a.b``, ``$$.a.b`` or, of a copy, ``$.a(b=c).d``, checked against the fields that the record has."""
         text = self.text(node)
+        if "(" in text and not copied:
+            raise self.error(node, f"{text}: a row of a list is chosen in `also` only")
         root = text.startswith("$$")
         rest = text[2:] if root else text[1:]
         if not text.startswith("$") or (rest and not rest.startswith(".")):
@@ -203,7 +205,7 @@ class Parser(ValueChecks):
     # ------------------------------------------------------------ words
 
     def _also(self, node: yaml.Node, entries: dict[str, yaml.Node], where: Where) -> Node:
-        sources = tuple(self.path(item, where.scope, "") for item in self.items(entries["also"]))
+        sources = tuple(self.path(item, where.scope, "", copied=True) for item in self.items(entries["also"]))
         if "call" not in entries and len(sources) != 1:
             raise self.error(node, "`also` with several paths needs `call`")
         function, tables = self.function(node, entries, len(sources)) if "call" in entries else (None, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,24 @@ from typing import Any
 from fhirtrial.issue import nearest
 from fhirtrial.mapping.language.nodes import Copy, Path, Through
 
+_CHOSEN = re.compile(r"([^(]+)\(([^=)]+)=([^)]+)\)")
+
 Fields = Mapping[str, Any]
 """A field of the registry's schema: ``type``, ``list`` and, for objects, ``fields``."""
 
 ANY: Fields = {"type": "any"}
 """A field of which nothing is known: what a function made."""
+
+
+def chosen(key: str) -> tuple[str, str, str] | None:
+    """
+    Of a step of a path that names one row of a list: the list, the field that tells the row, and its value.
+
+    >>> chosen("ts(TSPARMCD=TPHASE)"), chosen("ts")
+    (('ts', 'TSPARMCD', 'TPHASE'), None)
+    """
+    found = _CHOSEN.fullmatch(key)
+    return (found[1], found[2], found[3]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,8 @@ class Scope:
         for key in keys:
             if field["type"] == "any":
                 return ANY
-            field = field["fields"][key]
+            row = chosen(key)
+            field = field["fields"][row[0] if row else key]
         return field
 
     def unknown(self, keys: tuple[str, ...]) -> str:
@@ -74,11 +89,15 @@ class Scope:
             if field["type"] == "any":
                 return ""
             known = field.get("fields", {})
-            if key not in known:
-                where = ".".join(("$", *keys[:place]))
-                return f"{key!r} is no field of {where}; {nearest(key, known) or 'the record has none like it'}"
-            field = known[key]
-            if field.get("list") and place < len(keys) - 1:
+            row = chosen(key)
+            name = row[0] if row else key
+            where = ".".join(("$", *keys[:place]))
+            if name not in known:
+                return f"{name!r} is no field of {where}; {nearest(name, known) or 'the record has none like it'}"
+            field = known[name]
+            if row and (problem := _no_row(row, field)):
+                return problem
+            if field.get("list") and not row and place < len(keys) - 1:
                 return f"{key!r} is a list: use `each`"
         return ""
 
@@ -86,3 +105,14 @@ class Scope:
         """Why ``each`` cannot walk over a path (empty: it can)."""
         field = self.descend(keys)
         return "" if field["type"] == "any" or field.get("list") else f"{'.'.join(('$', *keys))} is no list"
+
+
+def _no_row(row: tuple[str, str, str], field: Fields) -> str:
+    """Why a row cannot be chosen (empty: it can)."""
+    name, told_by, _ = row
+    if not field.get("list"):
+        return f"{name!r} is no list: it has no rows to choose from"
+    known = field.get("fields", {})
+    if told_by in known:
+        return ""
+    return f"{told_by!r} is no field of {name}; {nearest(told_by, known) or 'the record has none like it'}"
