@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 KEYS_IN_MEMORY = 200_000
 """How many keys a KeySet holds in memory: about 30 MB."""
+
+NAMES_IN_MEMORY = 50_000
+"""How many names a Names holds in memory: about 10 MB."""
+
+DIGEST = 16
+"""Bytes of the digest that stands for a key on disk: a hundred million keys have one in common once in 10^22 runs."""
 
 BYTES_IN_MEMORY = 24 << 20
 """How many bytes of JSON text a ResourceStore holds in memory, parsed: about seven times as many."""
@@ -45,7 +52,7 @@ class KeySet:
             return True
         if self._database is None:
             return False
-        return self._database.execute("SELECT 1 FROM keys WHERE key = ?", (key,)).fetchone() is not None
+        return self._database.execute("SELECT 1 FROM keys WHERE key = ?", (digest(key),)).fetchone() is not None
 
     def add(self, key: bytes) -> bool:
         """Takes a key in; whether it is new."""
@@ -62,7 +69,7 @@ class KeySet:
             self._database = temporary_database()
             self._database.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
         self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO keys VALUES (?)", ((key,) for key in sorted(self._recent)))
+        self._database.executemany("INSERT INTO keys VALUES (?)", sorted((digest(key),) for key in self._recent))
         self._database.execute("COMMIT")
         self._recent.clear()
 
@@ -71,6 +78,61 @@ class KeySet:
         self._recent.clear()
         if self._database is not None:
             self._database.close()
+
+
+class Names:
+    """
+    A number for each name; the first that a name is given counts. Any number of names.
+
+    >>> names = Names(limit=2)
+    >>> for place, name in enumerate(["a", "b", "a", "c"]):
+    ...     names.give(name, place)
+    >>> [names.find(name) for name in "abcd"]
+    [0, 1, 3, None]
+    >>> names.close()
+    """
+
+    def __init__(self, *, limit: int = NAMES_IN_MEMORY) -> None:
+        self._limit = limit
+        self._recent: dict[str, int] = {}
+        self._database: sqlite3.Connection | None = None
+
+    def find(self, name: str) -> int | None:
+        """The number of a name."""
+        found = self._recent.get(name)
+        if found is None and self._database is not None:
+            query = "SELECT number FROM names WHERE name = ?"
+            row = self._database.execute(query, (digest(name.encode()),)).fetchone()
+            found = row[0] if row else None
+        return found
+
+    def give(self, name: str, number: int) -> None:
+        """Gives a number to a name, unless it has one."""
+        self._recent.setdefault(name, number)
+        if len(self._recent) >= self._limit:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._database is None:
+            self._database = temporary_database()
+            self._database.execute("CREATE TABLE names (name BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        # In their order, and together: else each would have the system fetch and write a page of its own.
+        rows = sorted((digest(name.encode()), number) for name, number in self._recent.items())
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", rows)
+        self._database.execute("COMMIT")
+        self._recent.clear()
+
+    def close(self) -> None:
+        """Gives the memory and the disk space back."""
+        self._recent.clear()
+        if self._database is not None:
+            self._database.close()
+
+
+def digest(key: bytes) -> bytes:
+    """What stands for a key on disk: shorter, so that more of them are in memory where they are looked for."""
+    return blake2b(key, digest_size=DIGEST).digest()
 
 
 class ResourceStore:
@@ -92,7 +154,8 @@ class ResourceStore:
         self._size = 0
         self._count = 0
         self._held: list[tuple[dict[str, Any], str]] = []
-        self._names: dict[str, int] = {}
+        self._names = Names()
+        self._waiting: list[tuple[int, str]] = []
         self._groups: dict[str, list[int]] = {}
         self._links: dict[int, list[int]] = {}
         self._database: sqlite3.Connection | None = None
@@ -118,7 +181,7 @@ class ResourceStore:
                 """
                 CREATE TABLE resources (number INTEGER PRIMARY KEY, text BLOB, place TEXT, called TEXT);
                 CREATE INDEX grouped ON resources (called, number) WHERE called <> '';
-                CREATE TABLE names (name TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
+                CREATE TABLE waiting (number INTEGER, name TEXT);
                 CREATE TABLE links (target INTEGER, number INTEGER, PRIMARY KEY (target, number)) WITHOUT ROWID;
                 BEGIN;
                 """
@@ -127,18 +190,11 @@ class ResourceStore:
 
     def name(self, name: str, number: int) -> None:
         """Gives an object a name, unless another has it."""
-        if self._database is None:
-            self._names.setdefault(name, number)
-        elif name not in self._names:
-            self._database.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (name, number))
+        self._names.give(name, number)
 
     def find(self, name: str) -> int | None:
         """The number of the object that has a name."""
-        found = self._names.get(name)
-        if found is None and self._database is not None:
-            row = self._database.execute("SELECT number FROM names WHERE name = ?", (name,)).fetchone()
-            found = row[0] if row else None
-        return found
+        return self._names.find(name)
 
     def link(self, number: int, target: int) -> None:
         """Notes that an object points at another."""
@@ -146,6 +202,19 @@ class ResourceStore:
             self._links.setdefault(target, []).append(number)
         else:
             self._database.execute("INSERT OR IGNORE INTO links VALUES (?, ?)", (target, number))
+
+    def wait(self, number: int, name: str) -> None:
+        """Notes that an object points at what will perhaps have a name later."""
+        if self._database is None:
+            self._waiting.append((number, name))
+        else:
+            self._database.execute("INSERT INTO waiting VALUES (?, ?)", (number, name))
+
+    def waiting(self) -> Iterator[tuple[int, str]]:
+        """The numbers of the objects that were noted so, with the names that they point at."""
+        yield from self._waiting
+        if self._database is not None:
+            yield from self._database.execute("SELECT number, name FROM waiting ORDER BY rowid")
 
     def pointing_at(self, target: int) -> list[int]:
         """The numbers of the objects that point at an object, in their order."""
@@ -183,7 +252,8 @@ class ResourceStore:
     def close(self) -> None:
         """Gives the memory and the disk space back."""
         self._held.clear()
-        self._names.clear()
+        self._names.close()
+        self._waiting.clear()
         self._groups.clear()
         self._links.clear()
         if self._database is not None:

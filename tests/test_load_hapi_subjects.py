@@ -6,15 +6,16 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import pytest
+import orjson
 
+from fhirtrial import read
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.pipelines.participants import Participants
 from fhirtrial.server.client import FhirClient
 from tests.hapi.server import HapiServer
 from tests.load_hapi import BOTH, dangling, everything, history, load
 from tests.tables import DATA
-from tests.test_participants import record
+from tests.test_participants import PAGE, ROSTER, record, run
 
 
 @BOTH
@@ -63,3 +64,50 @@ def test_subjects_arrive_once(hapi: HapiServer, tmp_path: Path) -> None:
         assert loaded(state, issues).outcomes["MedicationAdministration"] == {"edited": 1, "unchanged": 4}
         assert issues.count("edited") == 1
         assert client.read("MedicationAdministration", changed["id"])["note"] == [{"text": "Theirs"}]
+
+
+@BOTH
+def test_tables_and_figures_come_from_the_server_as_from_files(hapi: HapiServer, tmp_path: Path) -> None:
+    """
+    The tables that are restored from a server are those that are restored from files, and so are the figures.
+
+    What a hospital has given to the same people is none of the study's; of two studies one can be asked for.
+    """
+    source, out = record(tmp_path), tmp_path / "out"
+    assert run("convert", DATA / "csv", "--study", source, "--to", hapi.release, "-o", f"{out}/").exit_code == 0
+    assert run("load", DATA / "csv", "--study", source, "--server", hapi.base_url).exit_code == 0
+    files, there = tmp_path / "files", tmp_path / "there"
+    assert run("restore", out, "--format", "sdtm", "-o", files).exit_code == 0
+    with FhirClient(hapi.base_url) as client:
+        given = next(client.search("MedicationAdministration", {"_count": "1"}))
+        own = {name: given[name] for name in given if name not in ("id", "meta", "identifier", "supportingInformation")}
+        client.create(own)
+    assert run("load", ROSTER, "--study", PAGE, "--server", hapi.base_url).exit_code == 0
+
+    done = run("restore", "--server", hapi.base_url, "NCT00000777", "--format", "sdtm", "-o", there)
+
+    assert (done.exit_code, read_files(there)) == (0, read_files(files)), done.output
+    assert {"dm.csv", "ds.csv", "ex.csv", "ec.csv", "suppdm.csv", "suppex.csv"} <= read_files(there).keys()
+    wanted = run("subjects", out, "--json")
+    assert run("subjects", "--server", hapi.base_url, "NCT00000777", "--json").stdout == wanted.stdout
+    both = orjson.loads(run("subjects", "--server", hapi.base_url, "--all", "--json").stdout)
+    assert len(both["studies"]) == 2
+    roster = run("restore", "--server", hapi.base_url, "NCT05143125", "--format", "roster", "-o", tmp_path / "roster")
+    assert roster.exit_code == 0, roster.output
+    assert [each.data for each in read(tmp_path / "roster")] == [each.data for each in read(ROSTER, refused=print)]
+
+
+def test_subjects_without_a_study_are_asked_for_by_its_number(hapi: HapiServer, tmp_path: Path) -> None:
+    """A number that no study on the server has may be that of subjects; one that nobody has is an error."""
+    assert run("load", DATA / "csv", "--server", hapi.base_url).exit_code == 0
+
+    done = run("restore", "--server", hapi.base_url, "SYN-01", "SYN-02", "--format", "sdtm", "-o", tmp_path / "there")
+
+    said = f"error: {hapi.base_url}: SYN-02: the server has no subject of the study SYN-02 [not-on-server]\n"
+    assert (done.exit_code, said in done.stderr) == (1, True), done.stderr
+    subjects = [each for each in read(tmp_path / "there") if each.registry == "sdtm"]
+    assert [each.id for each in subjects] == ["SYN-01-001", "SYN-01-002", "SYN-01-003", "SYN-01-004"]
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}

@@ -19,7 +19,7 @@ from fhirtrial.loading.item import Item, item_of
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import begun, prepared
-from fhirtrial.pipelines.converter import Converted, Options, chunks
+from fhirtrial.pipelines.converter import STUDIES, Converted, Options, chunks
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.pipelines.participants import Participants
 from fhirtrial.readers import Seen, Source
@@ -70,7 +70,9 @@ def from_records(
                     noticed(issue)
                 if result.id and not any(issue.severity == "error" for issue in issues):
                     place = str(piece.origin) if isinstance(piece, Piece) else ""
-                    yield Group(study=result.key, items=list(_items(result, place)), place=place)
+                    is_subject = isinstance(piece, Piece) and work.way(piece.registry or STUDIES).takes_study
+                    items = list(_items(result, place))
+                    yield Group(study=result.key, items=items, place=place, is_subject=is_subject)
 
 
 def _items(result: Converted, place: str) -> Iterator[Item]:

@@ -21,7 +21,7 @@ from fhirtrial.releases.view import Raiser
 from fhirtrial.resources import Resource, Resources, spellings
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
-STUDIES, BESIDE = "studies", "beside"
+STUDIES = "studies"
 _EVERY = 64
 
 
@@ -169,10 +169,18 @@ class _Index:
                 return
         place = str(found.origin)
         self.releases.meet(resource)
-        group = STUDIES if kind == self.main else BESIDE if kind in self.besides.kinds else ""
+        group = STUDIES if kind == self.main else ""
         number = store.add(resource, size=found.size, place=place, group=group)
         for name in names:
             store.name(name, number)
+        if kind in self.besides.kinds:
+            for reference in self.besides.addresses(resource):
+                # By what is most exact it is found at once, if it is there; any other way, when all is there.
+                target = store.find(reference)
+                if target is None:
+                    store.wait(number, reference)
+                else:
+                    store.link(number, target)
         self.summary.resources[kind] += 1
 
     def differs(self, kind: str, name: str, found: ResourceFound, first: str) -> None:
@@ -188,12 +196,11 @@ class _Index:
         self.refuse(issue)
 
     def link(self) -> None:
-        """Finds, once all is read, which study the resources beside studies point at."""
-        for number in self.store.group(BESIDE):
-            for reference in self.besides.addresses(self.store.get(number)):
-                target = found_in(self.store, reference)
-                if target is not None:
-                    self.store.link(number, target)
+        """Finds, once all is read, what the resources beside studies point at that came after them."""
+        for number, reference in self.store.waiting():
+            target = found_in(self.store, reference)
+            if target is not None:
+                self.store.link(number, target)
 
     def around(self, number: int) -> _Around:
         """A study with what stands beside it, and a way to find what it refers to: all of it in R5."""
