@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
 import orjson
+import pytest
 
 from fhirtrial import read
 from fhirtrial.loading.summary import LoadSummary
 from fhirtrial.pipelines.participants import Participants
 from fhirtrial.server.client import FhirClient
 from tests.hapi.server import HapiServer
-from tests.load_hapi import BOTH, dangling, everything, history, load
-from tests.tables import DATA
+from tests.load_hapi import BOTH, LONG, dangling, everything, history, load
+from tests.tables import DATA, SHARED
 from tests.test_participants import PAGE, ROSTER, record, run
 
 
@@ -111,3 +113,48 @@ def test_subjects_without_a_study_are_asked_for_by_its_number(hapi: HapiServer, 
 
 def read_files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+@BOTH
+@pytest.mark.skipif(not LONG, reason="FHIRTRIAL_LONG is not set")
+@pytest.mark.parametrize("name", ["cdisc_sample", "pharmaversesdtm"])
+def test_shared_subjects(hapi: HapiServer, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The shared subjects load without a failure; a repeat writes nothing; tables from the server are those of files."""
+    if not (SHARED / name).is_dir():
+        pytest.skip("the shared data are not beside the checkout")
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    for file in (SHARED / name).iterdir():
+        if file.suffix in (".csv", ".ndjson"):  # one of its forms
+            shutil.copy(file, tables)
+    begun = time.perf_counter()
+    first = load(hapi.base_url, tables, state=tmp_path / "state")
+    took = time.perf_counter() - begun
+    assert first.total("failed", "edited", "updated") == 0
+    again = [load(hapi.base_url, tables, state=state) for state in (tmp_path / "state", None)]
+    assert [each.written for each in again] == [0, 0]
+    held = everything(hapi.base_url)
+    assert history(hapi.base_url) == sorted(f"{each} 1" for each in held)
+    assert dangling(held) == []
+
+    run("convert", tables, "--to", hapi.release, "-o", tmp_path / "made.ndjson")
+    run("restore", tmp_path / "made.ndjson", "--format", "sdtm", "-o", tmp_path / "files")
+    begun = time.perf_counter()
+    done = run("restore", "--server", hapi.base_url, "--all", "--format", "sdtm", "-o", tmp_path / "there")
+    back = time.perf_counter() - begun
+    assert done.exit_code == 0, done.output
+    assert sorted_rows(tmp_path / "there") == sorted_rows(tmp_path / "files")
+    figures = [
+        run("subjects", *way, "--json").stdout
+        for way in ((tmp_path / "made.ndjson",), ("--server", hapi.base_url, "--all"))
+    ]
+    assert figures[0] == figures[1]
+    with capsys.disabled():
+        print(
+            f"\n{hapi.release} {name}: {first.subjects} subjects, {len(held):,} resources in {took:.0f} s, back in {back:.0f} s"
+        )
+
+
+def sorted_rows(folder: Path) -> dict[str, list[bytes]]:
+    """The rows of all files of a folder: subjects come from a server in the order of their identifiers."""
+    return {name: sorted(text.splitlines()) for name, text in read_files(folder).items()}

@@ -69,13 +69,22 @@ class SubjectFetch:
                 database.execute("INSERT OR IGNORE INTO subject VALUES (?, ?, ?, ?, ?)", row)
             for (text,) in database.execute("SELECT text FROM subject ORDER BY study, own, name"):
                 subject = orjson.loads(text)
-                yield subject
+                yield from self._studies_of(subject, read)
                 yield from self._referred(self._references(subject), read, without=PERSON)
+                yield subject
             persons = database.execute(
                 "SELECT person FROM subject WHERE person <> '' GROUP BY person ORDER BY min(study), min(own), person"
             )
             while names := [name for (name,) in persons.fetchmany(ASKED)]:
                 yield from self._around(names, database, read)
+
+    def _studies_of(self, subject: Resource, read: KeySet) -> Iterator[Resource]:
+        """The studies on the server that have the number by which a subject names its own, each once."""
+        number = _number(subject)
+        if number and STUDY in self._following.known and read.add(f"{STUDY}?{number}".encode()):
+            for study in self.client.search(STUDY, {"identifier": escaped(number), "_count": "200"}):
+                if read.add(f"{STUDY}/{study.get('id')}".encode()):
+                    yield study
 
     def _around(self, persons: Sequence[str], database: sqlite3.Connection, read: KeySet) -> Iterator[Resource]:
         """Some persons, and what refers to the subjects that they are."""
