@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from hashlib import blake2b
+from tempfile import TemporaryFile
 from typing import Any
 
 import orjson
@@ -20,6 +22,12 @@ DIGEST = 16
 
 BYTES_IN_MEMORY = 24 << 20
 """How many bytes of JSON text a ResourceStore holds in memory, parsed: about seven times as many."""
+
+_END = 8
+"""Bytes of a number that says where a text ends."""
+
+_TOGETHER = 1 << 20
+"""How many bytes of texts are written together."""
 
 
 def temporary_database() -> sqlite3.Connection:
@@ -135,6 +143,63 @@ def digest(key: bytes) -> bytes:
     return blake2b(key, digest_size=DIGEST).digest()
 
 
+class Texts:
+    """
+    Texts by number, in the order in which they come, on disk; any number of them.
+
+    >>> texts = Texts()
+    >>> texts.append(b"a"), texts.append(b"bcd"), texts.get(1), texts.get(0)
+    (0, 1, b'bcd', b'a')
+    >>> texts.close()
+    """
+
+    def __init__(self) -> None:
+        # Read and written without Python's buffer, which loses what it holds wherever a file is read here and there.
+        self._texts = TemporaryFile(buffering=0)  # noqa: SIM115
+        self._ends = TemporaryFile(buffering=0)  # noqa: SIM115
+        self._waiting: list[bytes] = []
+        self._waiting_ends = bytearray()
+        self._count = 0
+        self._end = self._written = 0
+
+    def append(self, text: bytes) -> int:
+        """Takes a text; its number."""
+        self._waiting.append(text)
+        self._end += len(text)
+        self._waiting_ends += self._end.to_bytes(_END)
+        self._count += 1
+        if self._end - self._written >= _TOGETHER:
+            self._write()
+        return self._count - 1
+
+    def _write(self) -> None:
+        for file, waiting in ((self._texts, b"".join(self._waiting)), (self._ends, bytes(self._waiting_ends))):
+            file.seek(0, os.SEEK_END)
+            view = memoryview(waiting)
+            while view:  # a disk that is nearly full takes a part only
+                view = view[file.write(view) :]
+        self._waiting.clear()
+        self._waiting_ends.clear()
+        self._written = self._end
+
+    def get(self, number: int) -> bytes:
+        """The text of a number."""
+        if self._waiting:
+            self._write()
+        first = max(number - 1, 0)
+        self._ends.seek(first * _END)
+        ends = self._ends.read(2 * _END)
+        start = int.from_bytes(ends[:_END]) if number else 0
+        end = int.from_bytes(ends[_END:] if number else ends[:_END])
+        self._texts.seek(start)
+        return self._texts.read(end - start)
+
+    def close(self) -> None:
+        """Gives the disk space back."""
+        self._texts.close()
+        self._ends.close()
+
+
 class ResourceStore:
     """
     JSON objects by number (from 0, as they come), by names, and in groups: any number of them.
@@ -170,17 +235,19 @@ class ResourceStore:
             if group:
                 self._groups.setdefault(group, []).append(number)
         else:
-            row = (number, orjson.dumps(resource), place, group)
-            self._disk().execute("INSERT INTO resources VALUES (?, ?, ?, ?)", row)
+            database = self._disk()
+            self._texts.append(orjson.dumps(resource) + b"\n" + place.encode("utf-8", "surrogatepass"))
+            if group:
+                database.execute("INSERT INTO groups VALUES (?, ?)", (group, number))
         return number
 
     def _disk(self) -> sqlite3.Connection:
         if self._database is None:
+            self._texts = Texts()
             self._database = temporary_database()
             self._database.executescript(
                 """
-                CREATE TABLE resources (number INTEGER PRIMARY KEY, text BLOB, place TEXT, called TEXT);
-                CREATE INDEX grouped ON resources (called, number) WHERE called <> '';
+                CREATE TABLE groups (called TEXT, number INTEGER, PRIMARY KEY (called, number)) WITHOUT ROWID;
                 CREATE TABLE waiting (number INTEGER, name TEXT);
                 CREATE TABLE links (target INTEGER, number INTEGER, PRIMARY KEY (target, number)) WITHOUT ROWID;
                 BEGIN;
@@ -237,15 +304,14 @@ class ResourceStore:
         return self._held[number][1] if number < len(self._held) else self._row(number)[1]
 
     def _row(self, number: int) -> tuple[bytes, str]:
-        query = "SELECT text, place FROM resources WHERE number = ?"
-        row: tuple[bytes, str] = self._disk().execute(query, (number,)).fetchone()
-        return row
+        text, _, place = self._texts.get(number - len(self._held)).partition(b"\n")
+        return text, place.decode("utf-8", "surrogatepass")
 
     def group(self, group: str) -> Iterator[int]:
         """The numbers of a group's objects, in their order."""
         yield from self._groups.get(group, ())
         if self._database is not None:
-            query = "SELECT number FROM resources WHERE called = ? AND called <> '' ORDER BY number"
+            query = "SELECT number FROM groups WHERE called = ? ORDER BY number"
             for row in self._database.execute(query, (group,)):
                 yield row[0]
 
@@ -257,4 +323,5 @@ class ResourceStore:
         self._groups.clear()
         self._links.clear()
         if self._database is not None:
+            self._texts.close()
             self._database.close()

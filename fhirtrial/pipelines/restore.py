@@ -219,14 +219,36 @@ def found_in(store: ResourceStore, reference: str) -> int | None:
     return None
 
 
+class _Fetched:
+    """Resources of a store as they are there, each fetched once: so that one is always the same object."""
+
+    def __init__(self, store: ResourceStore) -> None:
+        self._store = store
+        self._held: dict[int, Resource] = {}
+        self._found: dict[str, Resource | None] = {}
+
+    def get(self, number: int) -> Resource:
+        """The resource of a number."""
+        if number not in self._held:
+            self._held[number] = self._store.get(number)
+        return self._held[number]
+
+    def find(self, reference: str) -> Resource | None:
+        """The resource that a reference or a canonical URL means."""
+        if reference not in self._found:
+            number = found_in(self._store, reference)
+            self._found[reference] = None if number is None else self.get(number)
+        return self._found[reference]
+
+
 class _Around(Resources):
     """An index that fetches what it is asked for from a store, each resource once, and makes R5 of it."""
 
     def __init__(self, store: ResourceStore, release: Release) -> None:
         super().__init__()
-        self._store = store
-        self._fetched: dict[int, Resource] = {}
-        self._raiser = Raiser(release, self._as_stored)
+        self._fetched = _Fetched(store)
+        # Nothing here refers back to this index: it is gone, with all that it holds, as soon as it is not needed.
+        self._raiser = Raiser(release, self._fetched.find)
 
     @property
     def issues(self) -> list[Issue]:
@@ -235,18 +257,9 @@ class _Around(Resources):
 
     def get(self, number: int) -> Resource:
         """The resource of a number in R5, always the same object."""
-        if number not in self._fetched:
-            self._fetched[number] = self._store.get(number)
-        return self._raiser(self._fetched[number])
-
-    def _as_stored(self, reference: str) -> Resource | None:
-        number = found_in(self._store, reference)
-        if number is None:
-            return None
-        self.get(number)
-        return self._fetched[number]
+        return self._raiser(self._fetched.get(number))
 
     def find(self, reference: str) -> Resource | None:
         """The resource that a reference or a canonical URL means, in R5, or None."""
-        number = found_in(self._store, reference)
-        return None if number is None else self.get(number)
+        found = self._fetched.find(reference)
+        return None if found is None else self._raiser(found)
