@@ -23,6 +23,9 @@ DIGEST = 16
 BYTES_IN_MEMORY = 24 << 20
 """How many bytes of JSON text a ResourceStore holds in memory, parsed: about seven times as many."""
 
+CACHE = 16 << 20
+"""How many bytes of a database are held in memory."""
+
 _END = 8
 """Bytes of a number that says where a text ends."""
 
@@ -30,13 +33,17 @@ _TOGETHER = 1 << 20
 """How many bytes of texts are written together."""
 
 
-def temporary_database() -> sqlite3.Connection:
-    """A database in a file without a name, which the system deletes: https://sqlite.org/inmemorydb.html#temp_db."""
+def temporary_database(*, cache: int = CACHE) -> sqlite3.Connection:
+    """
+    A database in a file without a name, which the system deletes: https://sqlite.org/inmemorydb.html#temp_db.
+
+    ``cache`` is how many bytes of it are held in memory, at most.
+    """
     # Several threads may use a store one after the other; who lets them at once has a lock.
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA synchronous = OFF")
-    database.execute("PRAGMA cache_size = -16000")
+    database.execute(f"PRAGMA cache_size = {-(cache >> 10)}")
     return database
 
 
@@ -50,8 +57,9 @@ class KeySet:
     >>> keys.close()
     """
 
-    def __init__(self, *, limit: int = KEYS_IN_MEMORY) -> None:
+    def __init__(self, *, limit: int = KEYS_IN_MEMORY, cache: int = CACHE) -> None:
         self._limit = limit
+        self._cache = cache
         self._recent: set[bytes] = set()
         self._database: sqlite3.Connection | None = None
 
@@ -74,7 +82,7 @@ class KeySet:
 
     def _spill(self) -> None:
         if self._database is None:
-            self._database = temporary_database()
+            self._database = temporary_database(cache=self._cache)
             self._database.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
         self._database.execute("BEGIN")
         self._database.executemany("INSERT INTO keys VALUES (?)", sorted((digest(key),) for key in self._recent))

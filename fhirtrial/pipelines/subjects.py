@@ -18,7 +18,7 @@ from fhirtrial.figures import ArmFigures, DoseTotal, Stopped, StudyFigures, Subj
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines.summary import Noticed
-from fhirtrial.pipelines.tallies import Tallies, Tally
+from fhirtrial.pipelines.tallies import CACHE, Tallies, Tally
 from fhirtrial.prefixes import load_prefixes
 from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
 from fhirtrial.releases.copies.entries import present
@@ -31,6 +31,7 @@ By = Literal["assigned", "actual"]
 
 GIVEN, STUDY, SUBJECT = "MedicationAdministration", "ResearchStudy", "ResearchSubject"
 _KINDS = frozenset({GIVEN, STUDY, SUBJECT})
+_SEEN_IN_MEMORY = 20_000
 _NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
 _COMPLETED = (_NCIT, "C25250")
 _RANDOMISED = frozenset(
@@ -143,7 +144,7 @@ class _Counting:
         self.last = "R5"
         base = load_prefixes(MappingFiles(None if mappings is None else Path(mappings)))["our"]
         self.label_url = f"{base}StructureDefinition/{by}-arm"
-        self.seen = KeySet()
+        self.seen = KeySet(limit=_SEEN_IN_MEMORY, cache=CACHE)
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
         self.release("R5" if source_release is None else source_release)
