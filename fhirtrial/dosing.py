@@ -103,5 +103,7 @@ def printable(part: Any) -> str:
     >>> printable("a\x07 b"), printable(" ")
     ('a b', "' '")
     """
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(part)).split())
-    return text or ascii(part)
+    text = str(part)
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split()) or ascii(part)

@@ -26,6 +26,7 @@ def link_id(label: str) -> str:
     return "arm-" + hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+@lru_cache(maxsize=8192)
 def folded(name: str) -> str:
     """
     A name without regard to case and to how many blanks there are.

@@ -48,8 +48,12 @@ class Condition:
             for key in self.place:
                 found = found.get(key) if isinstance(found, dict) else None
         for row in reversed(found) if isinstance(found, list) else (found,):
-            if isinstance(row, dict) and all(_shows(row.get(name), known) for name, known in self.fields.items()):
-                return row
+            if isinstance(row, dict):
+                for name, known in self.fields.items():  # no generator: this is asked of each row of each record
+                    if not _shows(row.get(name), known):
+                        break
+                else:
+                    return row
         return None
 
 
@@ -91,7 +95,7 @@ class Rules:
     def decide(self, record: Mapping[str, Any], item: Any = None) -> Decision | None:
         """What is decided for a record, or for an item of it; None if no rule holds."""
         for rule in self.rules:
-            if any(condition.row(record, item) is not None for condition in rule.unless):
+            if rule.unless and any(condition.row(record, item) is not None for condition in rule.unless):
                 continue
             if not rule.conditions:
                 return Decision(rule=rule, row=None)

@@ -50,8 +50,10 @@ def system_of(value: str, table: Table) -> str | None:
 @named(tables=1, members=("system", "code", "display"))
 def further_coding(value: str, table: Table) -> Json:
     """The FHIR coding of a value in a further code system; None if the table has none."""
-    codings = table.forth.get(value, ())
-    return next((coding_of(coding) for coding in codings if coding.system != table.own), None)
+    for coding in table.forth.get(value, ()):
+        if coding.system != table.own:
+            return coding_of(coding)
+    return None
 
 
 @named(tables=1)

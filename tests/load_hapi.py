@@ -18,6 +18,7 @@ from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.run import load_all
 from fhirtrial.loading.server_target import ServerTarget
 from fhirtrial.loading.summary import LoadSummary
+from fhirtrial.pipelines.participants import Participants
 from fhirtrial.releases.release import Release
 from fhirtrial.releases.view import as_r5
 from fhirtrial.resources import Resources
@@ -30,7 +31,10 @@ from tests.records import SHARED
 Json = dict[str, Any]
 LONG = bool(os.environ.get("FHIRTRIAL_LONG"))
 SYSTEM = "https://clinicaltrials.gov/nctid"
-KINDS = Mapper().mapping.kinds
+KINDS = tuple(
+    dict.fromkeys(kind for registry in ("ctgov", "sdtm", "roster") for kind in Mapper(registry=registry).mapping.kinds)
+)
+"""Every type of resource that a load may write."""
 BOTH = pytest.mark.parametrize("hapi", ["R4", "R5"], indirect=True)
 
 
@@ -65,6 +69,7 @@ def load(
     retry: Retry | None = None,
     entries: int = 0,
     issues: list[str] | None = None,
+    participants: Participants | None = None,
     **options: Any,
 ) -> LoadSummary:
     """What a load did, with bundles of at most so many ``entries``; codes of what it noticed go to ``issues``."""
@@ -78,6 +83,7 @@ def load(
             target,
             state=state,
             options=Options(**options),
+            participants=participants,
             noticed=lambda issue: noticed.append(issue.code),
         )
 

@@ -289,7 +289,7 @@ def test_progress_of_a_load_says_how_fast_and_how_long(tmp_path: Path) -> None:
     source = tmp_path / "many.jsonl"
     source.write_bytes(many(200))
     shown = on_terminal("load", source, "--folder", tmp_path / "out")[1]
-    assert re.search(r"199 records, 0 refused, [\d,]+ written, 0 unchanged, [\d,]+ resources/s", shown)
+    assert re.search(r"199 studies, 0 refused, [\d,]+ written, 0 unchanged, [\d,]+ resources/s", shown)
     assert " left" not in shown
 
 

@@ -10,14 +10,18 @@ import orjson
 import pytest
 
 from fhirtrial.errors import UsageError
+from fhirtrial.issue import Issue
 from fhirtrial.loading import loader
 from fhirtrial.loading.loader import Options
 from fhirtrial.loading.plan import Limits
 from fhirtrial.loading.run import load_all
 from fhirtrial.loading.target import Write
+from fhirtrial.pipelines.participants import Participants
 from tests.load_target import GOLDEN, MemoryTarget
+from tests.tables import DATA
 from tests.test_convert import study
 from tests.test_load import Json, Load
+from tests.test_participants import record
 
 
 @pytest.fixture
@@ -159,3 +163,34 @@ def test_what_was_changed_in_a_cut_study_stops_nothing_behind_it(load: Load) -> 
     assert met
     assert (summary.refused, load.codes()) == (0, [])
     assert b'"Group/theirs"' in orjson.dumps([each for name, each in load.target.now().items() if "Study" in name])
+
+
+def test_subjects_are_written_after_their_study(load: Load, tmp_path: Path) -> None:
+    """
+    A study is there before its subjects are written, in whatever bundles and waves; counted is what is what.
+
+    Where it cannot be written they are not sent, and each says why.
+    """
+    load.target.limits = Limits(entries=3, size=1 << 20)
+    told = Participants(study=record(tmp_path))
+    issues: list[Issue] = []
+    summary = load_all([str(DATA / "csv")], load.target, participants=told, noticed=issues.append)
+    assert (summary.refused, summary.total("failed")) == (0, 0)
+    assert (summary.studies, summary.subjects) == (1, 4)
+    assert str(summary).startswith("1 study, 4 subjects, 0 refused; ")
+    assert summary.as_dict()["subjects"] == 4
+
+    other = MemoryTarget(limits=load.target.limits)
+    for name in ("one", "two"):
+        identifier = [{"system": "https://clinicaltrials.gov/nctid", "value": "NCT00000777"}]
+        other.put({"resourceType": "ResearchStudy", "id": name, "status": "active", "identifier": identifier})
+    issues.clear()
+    summary = load_all([str(DATA / "csv")], other, participants=told, noticed=issues.append)
+    assert summary.refused == 5
+    assert [issue.code for issue in issues if issue.severity == "error"] == [
+        "several-matches",
+        *["study-not-loaded"] * 5,
+    ]
+    why = "not loaded: ResearchStudy/NCT00000777: 2 resources have the identifier of ResearchStudy "
+    assert [issue.message.startswith(why) for issue in issues if issue.code == "study-not-loaded"] == [True] * 5
+    assert not any(name.startswith("ResearchSubject") for name in other.now())

@@ -138,6 +138,42 @@ def test_what_the_study_does_not_have_is_said(tmp_path: Path, said: Any, message
     assert ("warning", message) in {(issue["severity"], issue["message"]) for issue in found}
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("command", [("convert", "-o"), ("load", "--folder")], ids=lambda command: command[0])
+def test_what_holds_for_many_subjects_is_said_once(command: tuple[str, str], jobs: str, tmp_path: Path) -> None:
+    """A study, an arm or a treatment that the record does not have: in full where it comes first, then their number."""
+    lines = [f"SYN-01,{number},{'Aktive' if number % 2 else 'Other'}" for number in range(100)]
+    doses = [f"SYN-01,{number},{dose},Synthetole" for number in range(100) for dose in range(1, 4)]
+    folder = write(
+        tmp_path / "tables",
+        {
+            "dm.csv": "\n".join(["STUDYID,USUBJID,ARM", *lines, ""]),
+            "ex.csv": "\n".join(["STUDYID,USUBJID,EXSEQ,EXTRT", *doses, ""]),
+        },
+    )
+    source, issues = record(tmp_path, number="OTHER"), tmp_path / "issues.jsonl"
+    name, where = command
+    done = run(name, folder, "--study", source, where, f"{tmp_path}/out/", "--issues", issues, "--jobs", jobs)
+    assert done.exit_code == 0, done.output
+    told = [orjson.loads(line) for line in issues.read_bytes().splitlines()]
+    study = "'SYN-01' is no number of the study NCT00000777, which has 'OTHER': the subject is tied to it all the same"
+    other = "'Other' is no arm of the study; it has 'Active', 'Placebo'"
+    dose = "'Synthetole' is no intervention of the study; did you mean Synthetol?"
+    arm = "'Aktive' is no arm of the study; did you mean Active?"
+    kinds = ("unknown-study", "unknown-arm", "unknown-intervention")
+    assert [(each.get("record", ""), each["message"]) for each in told if each["code"] in kinds] == [
+        ("0", study),
+        ("0", other),
+        ("0", dose),
+        ("1", arm),
+        ("", f"{study}; so it is for 99 more subjects"),
+        ("", f"{other}; so it is for 49 more subjects"),
+        ("", f"{dose}; so it is for 99 more subjects"),
+        ("", f"{arm}; so it is for 49 more subjects"),
+    ]
+    assert "2 unknown-intervention, 2 unknown-study" in done.stderr
+
+
 def test_a_subject_of_another_study_is_refused(tmp_path: Path) -> None:
     """Who has the registry's number of another study is not tied to this one."""
     done = run("convert", ROSTER, "--study", record(tmp_path), "-o", f"{tmp_path}/out/")

@@ -147,7 +147,9 @@ def numbers(report: Report, file: str | None, more: str) -> Iterator[None]:
         done = report.summary
         assert isinstance(done, LoadSummary)
         outside = isinstance(error, (KeyboardInterrupt, SystemExit))
-        report.stays = bool(done.studies or done.entries) or not isinstance(error, (MappingError, UsageError))
+        report.stays = bool(done.studies or done.subjects or done.entries) or not isinstance(
+            error, (MappingError, UsageError)
+        )
         done.stopped = "stopped from outside" if outside else str(error) or type(error).__name__
         if outside or done.entries:
             error.add_note(more)

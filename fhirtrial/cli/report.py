@@ -76,7 +76,8 @@ class Report:
         if self._live is not None:
             task = self._live.task_ids[0]
             resources = f"{summary.resources.total():,} resources"
-            self._live.update(task, completed=summary.records, refused=summary.refused, resources=resources)
+            records = f"{summary.records:,} records"
+            self._live.update(task, records=records, refused=summary.refused, resources=resources)
             self._live.refresh()
 
     def begun(self, summary: LoadSummary) -> None:
@@ -88,7 +89,7 @@ class Report:
         if self._live is not None:
             task = self._live.tasks[0]
             resources = far(summary, task.elapsed or 0.0)
-            self._live.update(task.id, completed=summary.studies, refused=summary.refused, resources=resources)
+            self._live.update(task.id, records=summary.records, refused=summary.refused, resources=resources)
             self._live.refresh()
 
     def finish(self) -> None:
@@ -152,9 +153,9 @@ def _progress(file: IO[str]) -> Progress:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.completed:,} records, {task.fields[refused]:,} refused, {task.fields[resources]}"),
+        TextColumn("{task.fields[records]}, {task.fields[refused]:,} refused, {task.fields[resources]}"),
         TimeElapsedColumn(),
     )
     live = Progress(*columns, console=Console(file=file), auto_refresh=False, transient=True)
-    live.add_task("", total=None, refused=0, resources="0 resources")
+    live.add_task("", total=None, records="0 records", refused=0, resources="0 resources")
     return live

@@ -11,7 +11,7 @@ import click
 
 from fhirtrial.cli import options
 from fhirtrial.cli.report import reporting, target_of
-from fhirtrial.cli.server import client_of
+from fhirtrial.cli.server import check_places, client_of
 from fhirtrial.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("sources", metavar="SOURCE...|NCT...", nargs=-1)
 @options.server
-@click.option("--all", "all_", is_flag=True, help="With --server: all studies that have a number of the registry.")
+@click.option(
+    "--all",
+    "all_",
+    is_flag=True,
+    help="With --server: all studies that have a number of the registry, or all subjects.",
+)
 @click.option(
     "--format",
     type=click.Choice(["study", "sdtm", "roster"]),
@@ -63,13 +68,15 @@ def restore(
 
     A SOURCE is a Bundle, NDJSON, a JSON array, a single resource, or a folder of such files; also packed. With --server
     the studies are read from there, by their numbers, with all that they refer to. With --format sdtm the subjects'
-    datasets are made again instead.
+    datasets are made again instead: from a server those of the studies with these numbers, in the order of subjects'
+    identifiers.
 
     \b
     Examples:
       fhirtrial restore out/ -o studies.jsonl --verify
       fhirtrial restore out/ --format sdtm -o tables/ --tables json --created 2026-01-31T12:00:00Z
       fhirtrial restore --server https://hospital.example/fhir --ca-bundle ca.pem NCT05143125
+      fhirtrial restore --server https://hospital.example/fhir --format sdtm -o tables/ NCT05143125
     """
     from fhirtrial.pipelines.participants import layouts
     from fhirtrial.pipelines.restore import restore_all
@@ -79,12 +86,11 @@ def restore(
         raise UsageError(f"{output}: restored records go to one file, not to a folder")
     if format != "study" and (output == "-" or Path(output).is_file()):
         raise UsageError(f"tables go to a folder: say which with -o DIR, not {output!r}")
-    if format != "study" and server is not None:
-        raise UsageError("--server is for studies: load participants' resources into a file first")
-    if server is None and (all_ or not sources):
-        raise UsageError("say what to restore: SOURCE..., or --server URL with numbers or --all")
-    if server is not None and all_ == bool(sources):
-        raise UsageError("with --server say which studies: their numbers, or --all")
+    check_places("restore", sources, server, all_=all_)
+    more = None
+    if server is not None:
+        read = read_studies if format == "study" else partial(read_subjects, registry=format)
+        more = partial(read, client_of(server, **settings), sources, mappings)
     with reporting(issues, stdout_is_taken=output == "-") as report:
         report.summary = restore_all(
             sources if server is None else [],
@@ -94,30 +100,43 @@ def restore(
             mappings=mappings,
             registry="ctgov" if format == "study" else format,
             source_release=source_release,
-            more=None if server is None else partial(read_server, client_of(server, **settings), sources, mappings),
+            more=more,
             verify=verify,
             noticed=report.notice,
             progress=report.progress,
         )
 
 
-def read_server(
+def read_studies(
     client: FhirClient, numbers: Sequence[str], mappings: str | None, note: Callable[[Issue], object]
 ) -> Iterator[ResourceFound]:
     """The resources of studies on a server: of all of them, if no numbers are given."""
-    import orjson
-
     from fhirtrial.files import MappingFiles
     from fhirtrial.loading.fetch import Fetch
+    from fhirtrial.loading.fetch_subjects import found_there
     from fhirtrial.prefixes import load_prefixes
-    from fhirtrial.readers.fhir import ResourceFound
-    from fhirtrial.record import Origin
 
     files = MappingFiles(None if mappings is None else Path(mappings))
     fetch = Fetch(client, system=load_prefixes(files)["nct"], noticed=note)
     parts = fetch.studies(numbers) if numbers else fetch.everything()
     with client:
         for resources in parts:
-            for resource in resources:
-                size = len(orjson.dumps(resource))
-                yield ResourceFound(resource=resource, origin=Origin(file=fetch.base), full_url=None, size=size)
+            yield from found_there(resources, fetch.base)
+
+
+def read_subjects(
+    client: FhirClient,
+    numbers: Sequence[str],
+    mappings: str | None,
+    note: Callable[[Issue], object],
+    *,
+    registry: str,
+) -> Iterator[ResourceFound]:
+    """The resources of the subjects of studies on a server: of all subjects, if no numbers are given."""
+    from fhirtrial.files import MappingFiles
+    from fhirtrial.loading.fetch_subjects import STUDY, subjects_there
+    from fhirtrial.mapping.language.mapping import load_mapping
+
+    mapping = load_mapping(MappingFiles(None if mappings is None else Path(mappings)), registry)
+    beside = dict.fromkeys(mapping.files[each.file].resource for each in mapping.beside)
+    return subjects_there(client, numbers, note, beside=beside, others={*mapping.kinds, STUDY})

@@ -18,7 +18,7 @@ from fhirtrial.loading.compare import changes
 from fhirtrial.loading.decision import Decision, decide, targets_of
 from fhirtrial.loading.item import Item
 from fhirtrial.loading.pace import Pace
-from fhirtrial.loading.plan import by_level, chains, in_order
+from fhirtrial.loading.plan import by_level, chains, in_order, steps
 from fhirtrial.loading.pruner import Pruner
 from fhirtrial.loading.state import State, Written
 from fhirtrial.loading.summary import LoadSummary
@@ -39,11 +39,16 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A study: what it is called, all its resources, those that it shares among them, and where it was read."""
+    """
+    A record, a study or a subject: what it is called, all its resources, those that it shares among them.
+
+    ``place`` is where it was read.
+    """
 
     study: str
     items: Sequence[Item]
     place: str = ""
+    is_subject: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,15 +176,14 @@ class Loader:
     # ------------------------------------------------------------ one wave
 
     def _carry_out(self, wave: Wave) -> None:
-        """Writes what is to be written: what studies share first, by level, then the studies."""
+        """Writes what is to be written: what studies share first, by level, then studies, then who refers to them."""
         for level in by_level([item for item in wave.shared if self._writes(wave, item)]):
             self._write(wave, level)
-        ready = [
-            in_order([item for item in group.items if item.study and self._writes(wave, item)])
-            for place, group in enumerate(wave.groups)
-            if self._stands(wave, place)
-        ]
-        self._write(wave, [group for group in ready if group])
+        ready = [[item for item in group.items if item.study and self._writes(wave, item)] for group in wave.groups]
+        for step in steps(ready):
+            standing = [[place for place in circle if self._stands(wave, place)] for circle in step]
+            written = [in_order([item for place in circle for item in ready[place]]) for circle in standing]
+            self._write(wave, [items for items in written if items])
         for item in wave.shared:
             self.summary.count(item.kind, self._outcome(wave, item, failed=False))
         with self.state.transaction():  # one for all studies: each would take its time
@@ -278,11 +282,15 @@ class Loader:
 
     def _stands(self, wave: Wave, place: int) -> bool:
         """Whether a study can be written: nothing of it, and nothing that it refers to, has failed."""
-        for item in wave.groups[place].items:
-            why = wave.failed.get(item.reference) or self.lost.get(item.reference)
-            if why:
-                wave.refused[place] = f"{item.reference}: {why}"
-                return False
+        items = wave.groups[place].items
+        for item in items:
+            for name in (item.reference, *item.references):
+                if why := wave.failed.get(name) or self.lost.get(name):
+                    wave.refused[place] = f"{name}: {why}"
+                    for each in items:
+                        if each.study and wave.decisions[each.reference].action == "create":
+                            wave.failed.setdefault(each.reference, why)
+                    return False
         return True
 
     def _write(self, wave: Wave, groups: Sequence[Sequence[Item]]) -> None:
@@ -323,11 +331,16 @@ class Loader:
 
     def _finish(self, wave: Wave, place: int) -> None:
         group = wave.groups[place]
-        self.summary.studies += bool(group.study)
+        if group.is_subject:
+            self.summary.subjects += 1
+        else:
+            self.summary.studies += bool(group.study)
         failed = place in wave.refused or any(item.reference in wave.failed for item in group.items)
         if failed:
             with self._lock:
                 self.summary.refused += 1
+            if not group.is_subject:  # nobody refers to what is a subject's, but subjects of later waves do to a study
+                self.lost |= {each.reference: why for each in group.items if (why := wave.failed.get(each.reference))}
             if group.study and place in wave.refused:
                 message = f"not loaded: {wave.refused[place]}"
                 self._say_of_study("error", "study-not-loaded", message, group.study, group.place)

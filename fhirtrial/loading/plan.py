@@ -16,18 +16,52 @@ def by_level(items: Iterable[Item]) -> list[list[list[Item]]]:
     together, for none of them can be written before the others.
     """
     waiting = {item.reference: item for item in items}
-    circles = _circles({name: [each for each in item.references if each in waiting] for name, item in waiting.items()})
+    edges = {name: [each for each in item.references if each in waiting] for name, item in waiting.items()}
+    return [[[waiting[name] for name in circle] for circle in level] for level in _levels(edges)]
+
+
+def steps(groups: Sequence[Sequence[Item]]) -> list[list[list[int]]]:
+    """
+    Groups in steps, by their places: each refers only to groups of steps before, as subjects do to their study.
+
+    Groups that refer to each other in a circle stand together.
+    """
+    owner = {item.reference: place for place, group in enumerate(groups) for item in group}
+    edges: dict[str, list[str]] = {}
+    for place, group in enumerate(groups):
+        others = {owner[name] for item in group for name in item.references if name in owner}
+        edges[_name(place)] = [_name(other) for other in sorted(others - {place})]
+    return [[list(map(int, circle)) for circle in level] for level in _levels(edges)]
+
+
+def _name(place: int) -> str:
+    """
+    A name for a place; names are sorted as the places are.
+
+    >>> sorted([_name(10), _name(9)])
+    ['0000000009', '0000000010']
+    """
+    return f"{place:010}"
+
+
+def _levels(edges: Mapping[str, Sequence[str]]) -> list[list[list[str]]]:
+    """
+    The names of a graph in levels, each in circles: see `by_level`.
+
+    >>> _levels({"a": ["b"], "b": ["c"], "c": ["b"], "d": []})
+    [[['b', 'c'], ['d']], [['a']]]
+    """
     level_of: dict[str, int] = {}
-    levels: list[list[list[Item]]] = []
-    for circle in circles:
-        before = (level_of[name] for member in circle for name in waiting[member].references if name in level_of)
+    levels: list[list[list[str]]] = []
+    for circle in _circles(edges):
+        before = (level_of[name] for member in circle for name in edges[member] if name in level_of)
         level = max(before, default=-1) + 1
         level_of.update(dict.fromkeys(circle, level))
         if level == len(levels):
             levels.append([])
-        levels[level].append([waiting[member] for member in sorted(circle)])
-    for groups in levels:
-        groups.sort(key=lambda group: group[0].reference)
+        levels[level].append(sorted(circle))
+    for circles in levels:
+        circles.sort()
     return levels
 
 

@@ -19,9 +19,10 @@ from fhirtrial.loading.item import Item, item_of
 from fhirtrial.loading.loader import Group
 from fhirtrial.loading.plan import in_order
 from fhirtrial.pipelines.convert import begun, prepared
-from fhirtrial.pipelines.converter import Converted, Options, chunks
+from fhirtrial.pipelines.converter import STUDIES, Converted, Options, chunks
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.pipelines.participants import Participants
+from fhirtrial.pipelines.repeats import Repeats
 from fhirtrial.readers import Seen, Source
 from fhirtrial.readers.fhir import read_resources
 from fhirtrial.readers.source import Piece
@@ -58,7 +59,7 @@ def from_records(
     told = participants or Participants()
     options = Options(mappings=mappings, contacts=contacts, release=release, repeat=True)
     work, found = begun(sources, told, options, input_format, opened)
-    seen = Seen(work.schema)
+    seen, repeats = Seen(work.schema), Repeats()
     found = prepared(work, found)
     with Jobs(work, jobs) as pool:
         for chunk, results in pool.run(chunks(found)):
@@ -66,11 +67,15 @@ def from_records(
                 issues = result.issues
                 if result.id and isinstance(piece, Piece) and (again := seen.repeated(result.key, piece.origin)):
                     issues = (again,)
-                for issue in issues:
+                for issue in repeats.left(issues):
                     noticed(issue)
                 if result.id and not any(issue.severity == "error" for issue in issues):
                     place = str(piece.origin) if isinstance(piece, Piece) else ""
-                    yield Group(study=result.key, items=list(_items(result, place)), place=place)
+                    is_subject = isinstance(piece, Piece) and work.way(piece.registry or STUDIES).takes_study
+                    items = list(_items(result, place))
+                    yield Group(study=result.key, items=items, place=place, is_subject=is_subject)
+    for issue in repeats.rest():
+        noticed(issue)
 
 
 def _items(result: Converted, place: str) -> Iterator[Item]:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from fhirtrial.dates import zone_of
 from fhirtrial.errors import UsageError
+from fhirtrial.issue import Issue
 from fhirtrial.pipelines.converter import (
     FORMATS,
     STUDIES,
@@ -23,6 +24,7 @@ from fhirtrial.pipelines.converter import (
 from fhirtrial.pipelines.jobs import Jobs
 from fhirtrial.pipelines.output import Output, Target, open_output
 from fhirtrial.pipelines.participants import Participants, the_study
+from fhirtrial.pipelines.repeats import Repeats
 from fhirtrial.pipelines.summary import Noticed, Summary
 from fhirtrial.readers import Seen, Source, find, read
 from fhirtrial.readers.source import Found, Limits, Piece
@@ -89,6 +91,7 @@ def convert_all(
                 writer.write(chunk, results)
                 progress(writer.summary)
             writer.shared.close()
+        writer.say(writer.repeats.rest())
         output.finish()
     except BaseException:
         output.discard()
@@ -149,6 +152,7 @@ class _Writer:
         self.summary = Summary()
         self.shared = KeySet()
         self.seen = Seen(work.schema)
+        self.repeats = Repeats()
 
     def write(self, chunk: Chunk, results: Results) -> None:
         """Writes what became of a chunk."""
@@ -167,9 +171,7 @@ class _Writer:
             self.kinds |= self.work.way(found.registry or STUDIES).kinds
             if again is not None:
                 issues = (again,)
-        for issue in issues:
-            self.summary.note(issue)
-            self.noticed(issue)
+        self.say(self.repeats.left(issues))
         if any(issue.severity == "error" for issue in issues):
             self.summary.refused += 1
             if any(reference and reference not in self.shared for _, reference, _ in result.lines):
@@ -179,6 +181,12 @@ class _Writer:
             return
         self.summary.records += 1
         self.write_lines(result)
+
+    def say(self, issues: Iterable[Issue]) -> None:
+        """Counts issues, and hands them on."""
+        for issue in issues:
+            self.summary.note(issue)
+            self.noticed(issue)
 
     def write_lines(self, result: Converted) -> None:
         """Writes the lines of a record, but for the shared resources that are written already, in as few pieces."""

@@ -21,7 +21,7 @@ from fhirtrial.releases.view import Raiser
 from fhirtrial.resources import Resource, Resources, spellings
 from fhirtrial.store import BYTES_IN_MEMORY, ResourceStore
 
-STUDIES, BESIDE = "studies", "beside"
+STUDIES = "studies"
 _EVERY = 64
 
 
@@ -169,10 +169,18 @@ class _Index:
                 return
         place = str(found.origin)
         self.releases.meet(resource)
-        group = STUDIES if kind == self.main else BESIDE if kind in self.besides.kinds else ""
+        group = STUDIES if kind == self.main else ""
         number = store.add(resource, size=found.size, place=place, group=group)
         for name in names:
             store.name(name, number)
+        if kind in self.besides.kinds:
+            for reference in self.besides.addresses(resource):
+                # By what is most exact it is found at once, if it is there; any other way, when all is there.
+                target = store.find(reference)
+                if target is None:
+                    store.wait(number, reference)
+                else:
+                    store.link(number, target)
         self.summary.resources[kind] += 1
 
     def differs(self, kind: str, name: str, found: ResourceFound, first: str) -> None:
@@ -188,12 +196,11 @@ class _Index:
         self.refuse(issue)
 
     def link(self) -> None:
-        """Finds, once all is read, which study the resources beside studies point at."""
-        for number in self.store.group(BESIDE):
-            for reference in self.besides.addresses(self.store.get(number)):
-                target = found_in(self.store, reference)
-                if target is not None:
-                    self.store.link(number, target)
+        """Finds, once all is read, what the resources beside studies point at that came after them."""
+        for number, reference in self.store.waiting():
+            target = found_in(self.store, reference)
+            if target is not None:
+                self.store.link(number, target)
 
     def around(self, number: int) -> _Around:
         """A study with what stands beside it, and a way to find what it refers to: all of it in R5."""
@@ -212,14 +219,36 @@ def found_in(store: ResourceStore, reference: str) -> int | None:
     return None
 
 
+class _Fetched:
+    """Resources of a store as they are there, each fetched once: so that one is always the same object."""
+
+    def __init__(self, store: ResourceStore) -> None:
+        self._store = store
+        self._held: dict[int, Resource] = {}
+        self._found: dict[str, Resource | None] = {}
+
+    def get(self, number: int) -> Resource:
+        """The resource of a number."""
+        if number not in self._held:
+            self._held[number] = self._store.get(number)
+        return self._held[number]
+
+    def find(self, reference: str) -> Resource | None:
+        """The resource that a reference or a canonical URL means."""
+        if reference not in self._found:
+            number = found_in(self._store, reference)
+            self._found[reference] = None if number is None else self.get(number)
+        return self._found[reference]
+
+
 class _Around(Resources):
     """An index that fetches what it is asked for from a store, each resource once, and makes R5 of it."""
 
     def __init__(self, store: ResourceStore, release: Release) -> None:
         super().__init__()
-        self._store = store
-        self._fetched: dict[int, Resource] = {}
-        self._raiser = Raiser(release, self._as_stored)
+        self._fetched = _Fetched(store)
+        # Nothing here refers back to this index: it is gone, with all that it holds, as soon as it is not needed.
+        self._raiser = Raiser(release, self._fetched.find)
 
     @property
     def issues(self) -> list[Issue]:
@@ -228,18 +257,9 @@ class _Around(Resources):
 
     def get(self, number: int) -> Resource:
         """The resource of a number in R5, always the same object."""
-        if number not in self._fetched:
-            self._fetched[number] = self._store.get(number)
-        return self._raiser(self._fetched[number])
-
-    def _as_stored(self, reference: str) -> Resource | None:
-        number = found_in(self._store, reference)
-        if number is None:
-            return None
-        self.get(number)
-        return self._fetched[number]
+        return self._raiser(self._fetched.get(number))
 
     def find(self, reference: str) -> Resource | None:
         """The resource that a reference or a canonical URL means, in R5, or None."""
-        number = found_in(self._store, reference)
-        return None if number is None else self.get(number)
+        found = self._fetched.find(reference)
+        return None if found is None else self._raiser(found)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +18,9 @@ from fhirtrial.figures import ArmFigures, DoseTotal, Stopped, StudyFigures, Subj
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines.summary import Noticed
-from fhirtrial.pipelines.tallies import Tallies, Tally
+from fhirtrial.pipelines.tallies import CACHE, Tallies, Tally
 from fhirtrial.prefixes import load_prefixes
-from fhirtrial.readers.fhir import ResourceSource, read_resources
+from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
 from fhirtrial.releases.copies.entries import present
 from fhirtrial.releases.detect import release_of
 from fhirtrial.releases.release import Release
@@ -29,7 +30,9 @@ from fhirtrial.store import KeySet
 
 By = Literal["assigned", "actual"]
 
-_KINDS = frozenset({"ResearchStudy", "ResearchSubject", "MedicationAdministration"})
+GIVEN, STUDY, SUBJECT = "MedicationAdministration", "ResearchStudy", "ResearchSubject"
+_KINDS = frozenset({GIVEN, STUDY, SUBJECT})
+_SEEN_IN_MEMORY = 20_000
 _NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
 _COMPLETED = (_NCIT, "C25250")
 _RANDOMISED = frozenset(
@@ -48,6 +51,7 @@ def subject_figures(
     by: By = "assigned",
     source_release: str | None = None,
     mappings: str | None = None,
+    more: Callable[[Noticed], Iterable[ResourceFound]] | None = None,
     noticed: Noticed = lambda _: None,
 ) -> SubjectFigures:
     """
@@ -58,6 +62,7 @@ def subject_figures(
         by: which arm counts: the one that subjects were ``assigned`` to, or the ``actual`` one.
         source_release: the release of FHIR; found by what stands in each resource if not given.
         mappings: a folder of your own mapping files.
+        more: gives resources from elsewhere, a server for instance; it is handed what takes its issues.
         noticed: is called with each issue: a line that cannot be read, a resource that is not FHIR-shaped.
 
     Raises:
@@ -70,16 +75,16 @@ def subject_figures(
     alone = isinstance(sources, str | bytes | os.PathLike) or hasattr(sources, "read")
     given: Iterable[Any] = [sources] if alone else sources  # type: ignore[assignment]
     counting = _Counting(by, source_release, mappings)
+    there = (found for source in given for found in read_resources(source, refused=noticed))
     try:
-        for source in given:
-            for found in read_resources(source, refused=noticed):
-                try:
-                    counting.take(found.resource)
-                except InputError as error:
-                    noticed(error.issue)
-                except (TypeError, AttributeError, LookupError, ValueError) as error:
-                    message = f"the resource is not FHIR-shaped, and not counted: {error}"
-                    noticed(Issue(severity="error", code="not-fhir-shaped", message=message, place=str(found.origin)))
+        for found in chain(there, () if more is None else more(noticed)):
+            try:
+                counting.take(found.resource)
+            except InputError as error:
+                noticed(error.issue)
+            except (TypeError, AttributeError, LookupError, ValueError) as error:
+                message = f"the resource is not FHIR-shaped, and not counted: {error}"
+                noticed(Issue(severity="error", code="not-fhir-shaped", message=message, place=str(found.origin)))
         return counting.figures()
     finally:
         counting.close()
@@ -141,7 +146,7 @@ class _Counting:
         base = load_prefixes(MappingFiles(None if mappings is None else Path(mappings)))["our"]
         self.label_url = f"{base}StructureDefinition/{by}-arm"
         self.base = base
-        self.seen = KeySet()
+        self.seen = KeySet(limit=_SEEN_IN_MEMORY, cache=CACHE)
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
         self.release("R5" if source_release is None else source_release)
@@ -169,11 +174,11 @@ class _Counting:
             return
         self.last = self.given or release_of(resource) or self.last
         r5 = self.release(self.last).up(resource, find=self.studies.get, foreign=False).resource
-        if kind == "ResearchStudy":
+        if kind == STUDY:
             self.studies[name] = r5
             for number in _listed(r5.get("identifier")):
                 self.studies.setdefault(str(number.get("value", "")), r5)
-        elif kind == "ResearchSubject":
+        elif kind == SUBJECT:
             person = _reference(r5.get("subject"))
             self.tallies.subject(name, person, self.facts(r5))
         else:

@@ -110,15 +110,19 @@ class SpooledRows:
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         self._count = 0
+        self._is_read = False
 
     def append(self, row: dict[str, Any]) -> None:
         """Takes a row."""
-        self._file.seek(0, os.SEEK_END)
+        if self._is_read:  # only then: what is written after a seek goes to the disk at once, piece by piece
+            self._file.seek(0, os.SEEK_END)
+            self._is_read = False
         self._file.write(orjson.dumps(row) + b"\n")
         self._count += 1
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         self._file.seek(0)
+        self._is_read = True
         yield from map(orjson.loads, self._file)
 
     def __len__(self) -> int:

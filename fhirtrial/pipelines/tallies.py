@@ -11,8 +11,11 @@ import orjson
 
 from fhirtrial.store import temporary_database
 
-SUBJECTS_IN_MEMORY = 20_000
-"""Of how many subjects doses are added up in memory at a time."""
+SUBJECTS_IN_MEMORY = 1_000
+"""Of how many subjects doses are added up in memory at a time: those of one come together, nearly always."""
+
+CACHE = 4 << 20
+"""How many bytes of what waits on disk are held in memory; the same for the keys of what was counted."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Tallies:
     def __init__(self, *, limit: int = SUBJECTS_IN_MEMORY) -> None:
         self._limit = limit
         self._held: dict[str, Tally] = {}
-        self._database = temporary_database()
+        self._database = temporary_database(cache=CACHE)
         self._database.executescript(
             """
             CREATE TABLE subject (name TEXT PRIMARY KEY, person TEXT, facts BLOB);

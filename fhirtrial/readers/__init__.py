@@ -16,7 +16,7 @@ import orjson
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, nearest
-from fhirtrial.readers.archive import folder_stream, nested, open_file, unzip, walk
+from fhirtrial.readers.archive import folder_stream, open_file, unzip, walk
 from fhirtrial.readers.detect import detect, is_gzip, is_zip, start_of_text
 from fhirtrial.readers.json_study import record
 from fhirtrial.readers.lines import lines, text, whole
@@ -35,7 +35,8 @@ from fhirtrial.readers.source import (
     refusal,
 )
 from fhirtrial.readers.split import array, page
-from fhirtrial.readers.tables import REGISTRIES, kind, tables
+from fhirtrial.readers.tables import REGISTRIES, head_in, is_table, kind, tables
+from fhirtrial.readers.zip_member import nested
 from fhirtrial.record import Origin, Record
 from fhirtrial.schema import Schema
 
@@ -192,7 +193,19 @@ def find(
     def folder(path: str) -> Reader | None:
         return _folder_reader(path, format, reading)
 
-    reading = Reading(limits=limits, inner=inner, opened=opened, folder=folder, tables=tables or TableOptions())
+    def members(names: list[str], head: Callable[[str], bytes]) -> Reader | None:
+        return _tables_reader(names, head, format, options)
+
+    options = tables or TableOptions()
+    reading = Reading(
+        limits=limits,
+        inner=inner,
+        opened=opened,
+        folder=folder,
+        members=members,
+        is_table=is_table,
+        tables=options,
+    )
     try:
         if isinstance(source, Mapping):
             yield _from_dict(source, Origin(file="<dict>"))
@@ -232,7 +245,16 @@ def _folder_reader(path: str, format: str | None, reading: Reading) -> Reader | 
         names = [entry.name for entry in os.scandir(path) if entry.is_file()]
     except OSError:
         return None
-    found = kind(path, sorted(names), reading)
+    return _tables_reader(sorted(names), head_in(path), format, reading.tables)
+
+
+def _tables_reader(
+    names: list[str], head: Callable[[str], bytes], format: str | None, options: TableOptions
+) -> Reader | None:
+    """The reader of files that lie together as tables of one study: that of a format, or found by what they are."""
+    if format in REGISTRIES:
+        return READERS[format] if any(map(is_table, names)) else None
+    found = kind(names, head, options) if format is None else ""
     return READERS[found] if found else None
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import re
-import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
-from fhirtrial.readers.source import CHUNK, Found, Limits, Reading, Stream, check_unpacked, chunks_of, refusal
+from fhirtrial.readers.source import Found, Reading, Stream, chunks_of, refusal
+from fhirtrial.readers.zip_folder import folders_of, read_folder
+from fhirtrial.readers.zip_member import DAMAGED, ZIP, admit, parent_of, unpacked
 from fhirtrial.record import Origin
 
 _READABLE = re.compile(r"\.(?:json|jsonl|ndjson|txt)(?:\.gz)?$|\.gz$", re.IGNORECASE)
-_ZIP = re.compile(r"\.zip$", re.IGNORECASE)
 _BESIDE = re.compile(
     r"(?:^|/)(?:\.(?!\.?/)|__MACOSX(?:/|$)|Thumbs\.db$|desktop\.ini$|(?:README|LICEN[CS]E)[^/]*$)", re.IGNORECASE
 )
@@ -28,9 +26,6 @@ _BESIDE = re.compile(
 
 _OWN = ".fhirtrial."
 """What the names of files begin with that a load into a folder keeps there: nothing to tell anybody."""
-
-_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError)
-"""What zipfile raises for a member that it cannot open."""
 
 
 def passed_over(place: Origin, why: str) -> Issue:
@@ -47,7 +42,7 @@ def beside_records(name: str) -> str:
     """Why a file of that name is passed over; empty if it is read."""
     if lies_beside(name):
         return "it lies beside the records"
-    if not _READABLE.search(name) and not _ZIP.search(name):
+    if not _READABLE.search(name) and not ZIP.search(name):
         return "its name is none of a file of records (.json, .jsonl, .ndjson, .txt, .gz, .zip)"
     return ""
 
@@ -57,9 +52,10 @@ def beside_records(name: str) -> str:
 
 def unzip(stream: Stream, reading: Reading) -> Iterator[Found]:
     """
-    The records in the members of a zip file, in the archive's order.
+    The records in the members of a zip file, in the archive's order; those of tables last.
 
-    A stream that cannot be searched is copied to a temporary file first. A bad member spoils no other.
+    A stream that cannot be searched is copied to a temporary file first. A bad member spoils no other. What a folder in
+    it is read as a whole, because its files are tables of one study, is unpacked to a temporary folder.
     """
     if stream.file is not None:
         yield from _members(stream.file, stream.origin, reading)
@@ -84,58 +80,29 @@ def _members(file: BinaryIO, origin: Origin, reading: Reading) -> Iterator[Found
         infos = [info for info in archive.infolist() if not info.is_dir()]
         if not infos:
             raise refusal("empty-zip", "there is no file in it", origin)
+        folders = folders_of(archive, [info for info in infos if not lies_beside(f"{parent_of(info)}/")], reading)
         readable = []
         for info in infos:
             place = replace(origin, member=info.filename)
+            if parent_of(info) in folders:
+                continue
             if why := beside_records(info.filename):
                 yield passed_over(place, why)
             else:
                 readable.append((info, place))
         for info, place in readable:
             try:
-                _admit(info, place)
+                admit(info, place)
                 with archive.open(info) as member:
-                    yield from reading.inner(Stream(_unpacked(member, info, place, reading.limits), place))
+                    yield from reading.inner(Stream(unpacked(member, info, place, reading.limits), place))
             except InputError as error:
                 yield error.issue
-            except _DAMAGED as error:
+            except DAMAGED as error:
                 yield refusal("broken-zip", f"the member is damaged ({error})", place).issue
-        if not readable:
+        for name, (reader, members) in folders.items():
+            yield from read_folder(archive, name, members, reader, replace(origin, member=name), reading)
+        if not readable and not folders:
             raise refusal("empty-zip", "there is no file of records in it", origin)
-
-
-def _admit(info: zipfile.ZipInfo, place: Origin) -> None:
-    """Raises InputError for a member that no archive of records has."""
-    parts = info.filename.replace("\\", "/").split("/")
-    if not parts[0] or ".." in parts or re.match("[A-Za-z]:", info.filename):
-        raise refusal("bad-member-name", "the name leads out of the archive", place)
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise refusal("symlink-member", "the member is a symbolic link, not a file", place)
-    if info.flag_bits & 1:
-        raise refusal("encrypted-member", "the member is encrypted", place, hint="unpack it first")
-    if _ZIP.search(info.filename):
-        raise nested(place)
-
-
-def nested(place: Origin) -> InputError:
-    """The error for a zip file inside a zip file."""
-    return refusal("nested-zip", "a zip file inside a zip file is not read", place, hint="unpack it first")
-
-
-def _unpacked(member: IO[bytes], info: zipfile.ZipInfo, place: Origin, limits: Limits) -> Iterator[bytes]:
-    """The bytes of a member. They are counted as they come: what the archive says about its sizes proves nothing."""
-    given = 0
-    while chunk := _read(member, place):
-        given += len(chunk)
-        check_unpacked(given, max(1, info.compress_size), limits, place)
-        yield chunk
-
-
-def _read(member: IO[bytes], place: Origin) -> bytes:
-    try:
-        return member.read(CHUNK)
-    except (*_DAMAGED, lzma.LZMAError, zlib.error, EOFError, ValueError) as error:
-        raise refusal("broken-zip", f"the member is damaged ({error})", place) from error
 
 
 # ----------------------------------------------------------------------------------------------------------- folders

@@ -12,12 +12,13 @@ from typing import Any
 
 from fhirtrial.errors import InputError, UsageError
 from fhirtrial.issue import Issue
-from fhirtrial.readers.archive import nested, open_file, unzip, walk
+from fhirtrial.readers.archive import open_file, unzip, walk
 from fhirtrial.readers.detect import detect, is_gzip, is_zip, start_of_text
 from fhirtrial.readers.json_study import parse
 from fhirtrial.readers.lines import lines, whole
 from fhirtrial.readers.source import Found, Limits, Piece, Readable, Reading, Stream, chunks_of, gunzip, refusal
 from fhirtrial.readers.split import array
+from fhirtrial.readers.zip_member import nested
 from fhirtrial.record import Origin
 from fhirtrial.resources import Resource
 

@@ -121,13 +121,16 @@ class Reading:
     What a reader needs besides the stream: the limits, and how to read what is found inside an archive.
 
     ``opened`` is called with each file that is opened, ``folder`` gives the reader of a folder that is read as a whole,
-    by its path. ``tables`` says how tables are to be read.
+    by its path, ``members`` that of the files of such a folder in an archive, by their names and what gives the first
+    bytes of each. ``is_table`` says by its name whether a file may be a table, ``tables`` how tables are to be read.
     """
 
     limits: Limits
     inner: Callable[[Stream], Iterator[Found]]
     opened: Callable[[BinaryIO], object] = lambda _: None
     folder: Callable[[str], Reader | None] = lambda _: None
+    members: Callable[[list[str], Callable[[str], bytes]], Reader | None] = lambda *_: None
+    is_table: Callable[[str], bool] = lambda _: False
     tables: TableOptions = field(default_factory=TableOptions)
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fhirtrial.issue import Issue
 from fhirtrial.layout import Layout
+from fhirtrial.readers.options import TableOptions
 from fhirtrial.readers.source import Found, Reader, Reading, Stream, refusal
 from fhirtrial.readers.tables.assembly import Assembly
-from fhirtrial.readers.tables.folder import REGISTRIES, folder, kind_of_folder
+from fhirtrial.readers.tables.folder import REGISTRIES, folder, head_in, is_table, kind_of_folder
 from fhirtrial.record import Origin
 
-__all__ = ["REGISTRIES", "kind", "tables"]
+__all__ = ["REGISTRIES", "head_in", "is_table", "kind", "tables"]
 
 
-def kind(path: str, names: list[str], reading: Reading) -> str:
-    """The registry whose tables a folder holds, by the names of its files; empty if it holds none."""
-    return kind_of_folder(path, names, {registry: reading.tables.layout(registry) for registry in REGISTRIES})
+def kind(names: list[str], head: Callable[[str], bytes], options: TableOptions) -> str:
+    """The registry whose tables a folder holds, by the names and first bytes of its files; empty if it holds none."""
+    return kind_of_folder(names, head, {registry: options.layout(registry) for registry in REGISTRIES})
 
 
 def tables(registry: str) -> Reader:

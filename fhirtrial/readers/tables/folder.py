@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,26 +37,36 @@ class Folder:
     issues: tuple[Issue, ...]
 
 
-def kind_of_folder(path: str, names: list[str], layouts: Mapping[str, Layout]) -> str:
+def is_table(name: str) -> bool:
+    """Whether a file of that name may be one of tables, or says what is in them."""
+    return name.lower() == DEFINE or _NAME.fullmatch(name) is not None
+
+
+def kind_of_folder(names: list[str], head: Callable[[str], bytes], layouts: Mapping[str, Layout]) -> str:
     """
-    The registry whose tables a folder holds; empty if it holds none.
+    The registry whose tables a folder holds; empty if it holds none. ``head`` gives the first bytes of a file.
 
     The folder has the table that the registry's records begin with, and that is no file of studies.
     """
     stems = {match["stem"].lower(): name for name in names if (match := _NAME.fullmatch(name))}
     for registry, layout in layouts.items():
         name = stems.get(layout.datasets[layout.root].file)
-        if name is not None and not _holds_studies(Path(path) / name):
+        if name is not None and _STUDY not in head(name):
             return registry
     return ""
 
 
-def _holds_studies(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return _STUDY in file.read(_HEAD)
-    except OSError:
-        return False
+def head_in(path: str) -> Callable[[str], bytes]:
+    """What gives the first bytes of the files of a folder; none of those that cannot be read."""
+
+    def head(name: str) -> bytes:
+        try:
+            with (Path(path) / name).open("rb") as file:
+                return file.read(_HEAD)
+        except OSError:
+            return b""
+
+    return head
 
 
 def folder(path: str, layouts: Mapping[str, Layout]) -> Folder:
