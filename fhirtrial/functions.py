@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
-from fhirtrial import subject_functions  # noqa: F401  # adds its functions to the list
+from fhirtrial import subject_functions, us_core  # noqa: F401  # add their functions to the list
 from fhirtrial.codes import Coding, Table, coding_of
 from fhirtrial.function import FUNCTIONS, Function, named
 from fhirtrial.identifier_systems import IdentifierSystems

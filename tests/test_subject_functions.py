@@ -43,6 +43,8 @@ from .subjects import STAMPS, terms
 TABLES = load_tables(MappingFiles(), "sdtm/codes")
 TESTED = {
     "visit_link",
+    "us_core_race",  # this and the next: test_us_core.py
+    "us_core_category",
     "reason_if_cancelled",
     "known_code",
     "system_of",

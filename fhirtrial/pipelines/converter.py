@@ -51,6 +51,8 @@ class Options:
     study: Record | None = None
     """The study that subjects are tied to."""
     privacy: Privacy = field(default_factory=Privacy)
+    asked: tuple[str, ...] = ()
+    """What is made of subjects besides."""
     zone: str = ""
 
 
@@ -147,6 +149,7 @@ class Way:
             contacts=options.contacts,
             registry=registry,
             without=options.privacy.without if subjects else (),
+            asked=options.asked if subjects else (),
             zone=options.zone if subjects else "",
         )
         # Verification compares with R5, so that is made first.

@@ -15,6 +15,7 @@ from tests.records import SHARED
 from .extension_definition import Held, extension_definition
 from .foreign_extensions import foreign_extensions
 from .stand_ins import stand_ins
+from .us_core import us_core
 from .validator import PROGRAM
 
 Json = dict[str, Any]
@@ -58,7 +59,7 @@ def _rendered(release: str) -> list[Json]:
 
 def of_others(release: str, folder: Path) -> Path:
     """The folder of what nobody at hand defines, and foreign resources use."""
-    return _written(foreign_extensions(release), folder / "foreign")
+    return _written([*foreign_extensions(release), *us_core(release)], folder / "foreign")
 
 
 def of_ours(release: str, folder: Path) -> Path:

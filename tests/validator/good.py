@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .extension_definition import extension_definition
+from .us_core import CDCREC, US_CORE
 
 Json = dict[str, Any]
 
@@ -81,7 +82,15 @@ ACTION = {
     "definitionCanonical": "https://example.org/ActivityDefinition/drug",
 }
 
+RACE = {"url": f"{US_CORE}StructureDefinition/us-core-race"}
+WHITE = {"url": "ombCategory", "valueCoding": {"system": CDCREC, "code": "2106-3", "display": "White"}}
+
 EVERYWHERE: dict[str, Json] = {
+    "us-patient": {
+        "resourceType": "Patient",
+        "id": "us-patient",
+        "extension": [RACE | {"extension": [WHITE, {"url": "text", "valueString": "White"}]}],
+    },
     "plan": {
         "resourceType": "PlanDefinition",
         "id": "plan",

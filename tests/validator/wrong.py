@@ -25,6 +25,9 @@ TYPE, SUB_EXTENSION, CONTEXT = (
     "Extension_EXT_SubExtension_Invalid",
     "Extension_EXTP_Context_Wrong",
 )
+NOT_IN_SET_CODING = "Terminology_TX_NoValid_12"
+ALONE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race#us-core-23"
+UNKNOWN_RACE = {"url": "ombCategory", "valueCoding": {"system": f"{THO}v3-NullFlavor", "code": "UNK"}}
 UNKNOWN_EXTENSION, NOT_OF_R5 = "Extension_EXT_Unknown_NotHere", "Extension_EXT_Version_Invalid"
 
 PURPOSE = f"{THO}research-study-prim-purp-type"
@@ -175,6 +178,9 @@ CHANGES: list[Change] = [
     (R4S, "consent", element("Consent.decision", valueCode="permit"), "Extension_EXT_Modifier_N", "decision"),
     (R5, "study", element("ResearchStudy.descriptionSummary", valueMarkdown="x"), NOT_OF_R5, "descriptionSummary"),
     (ALL, "study", {"meta": {"profile": ["https://example.org/none"]}}, "VALIDATION_VAL_PROFILE_UNKNOWN_NOT_POLICY", "none"),
+    (ALL, "us-patient", {"extension[0].extension[1]": REMOVED}, f"{MINIMUM}_SLICE", "Extension.extension:text"),
+    (ALL, "us-patient", {"extension[0].extension[0].valueCoding.code": "2135-2"}, NOT_IN_SET_CODING, "2135-2"),
+    (ALL, "us-patient", {"extension[0].extension[2]": UNKNOWN_RACE}, ALONE, "OMB race categories"),
     # definitions
     (ALL, "definition", {"status": "done"}, NOT_IN_SET, "'done'"),
     (ALL, "definition", {"context[0].expression": "Group.nonsense"}, "SD_CONTEXT_SHOULD_ELEMENT_NOT_FOUND", "Group.nonsense"),
