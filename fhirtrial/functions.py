@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
-from fhirtrial import design_functions, subject_functions  # noqa: F401  # they add their functions to the list
+from fhirtrial import design_functions, subject_functions, us_core  # noqa: F401  # they add their functions to the list
 from fhirtrial.codes import Coding, Table, coding_of
 from fhirtrial.function import FUNCTIONS, Function, named
 from fhirtrial.identifier_systems import IdentifierSystems

@@ -27,8 +27,8 @@ class Dataset:
     A table: ``name`` as the record has it, ``file`` as the file is called, without its ending.
 
     ``is_list`` is False for the root, of which each record has one row. ``keys`` are the columns that tell the rows of
-    one record apart, ``sequence`` the one that numbers them (they are in its order if it is a number); empty where
-    there is none.
+    one record apart, ``sequence`` the one that numbers them (they are in its order if it is a number), ``order`` those
+    by which they stand in order where none does; empty where there is none.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Dataset:
     variables: Mapping[str, Variable]
     keys: tuple[str, ...]
     sequence: str
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ class Layout:
             variables=variables,
             keys=tuple(entry.get("keys", ())),
             sequence=entry.get("sequence", ""),
+            order=tuple(entry.get("order", ())),
         )
 
     def _supplements(self, entry: Mapping[str, str]) -> Supplements:

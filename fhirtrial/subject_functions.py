@@ -22,6 +22,7 @@ from fhirtrial.matching import (
     subject_study,
 )
 from fhirtrial.rules import Rules
+from fhirtrial.visits import visit_link, visit_unknown
 
 Json = Any
 
@@ -60,6 +61,12 @@ def further_coding(value: str, table: Table) -> Json:
 def rule_code(item: Json, record: Json, rules: Rules) -> str | None:
     """The code that rules give to an item of a record."""
     return rules.code(record, item)
+
+
+@named(tables=1)
+def reason_if_cancelled(item: Json, reason: str, rules: Rules) -> str | None:
+    """A reason, where rules say of an item that it is cancelled."""
+    return reason if rules.code({}, item) == "cancelled" else None
 
 
 @named(tables=1, members=("system", "code", "display"))
@@ -149,4 +156,5 @@ named()(dosage_text)
 named()(dose_text)
 named(tables=1, doubt=arm_unknown, doubt_code="unknown-arm")(arm_link)
 named(doubt=intervention_unknown, doubt_code="unknown-intervention")(intervention_link)
+named(doubt=visit_unknown, doubt_code="unknown-visit")(visit_link)
 named(doubt=study_unknown, doubt_code="unknown-study")(subject_study)

@@ -10,8 +10,8 @@ holds HL7's packages ``hl7.fhir.r5.core`` 5.0.0 and ``hl7.terminology``), ``…-
 With R5 are made ``tests/conformance/tables.json`` for the checker of the tests (the invariants of the same types, and
 the code systems that their value sets draw from, with the displays; HL7 publishes newer and further code systems apart:
 those in the folder ``shared`` beside the checkout are taken as well) and ``mappings/fhir/cross-version.json``: HL7's
-extensions for R5 elements that R4 lacks, from ``shared/fhir/xver-r5.r4`` (package ``hl7.fhir.uv.xver-r5.r4`` 0.1.1),
-and those of HL7's extension pack that hold a value and are in ``shared/fhir/extensions`` (5.3.0-ballot-tc1).
+extensions for R5 elements that R4 lacks, from ``shared/fhir/xver-r5.r4`` (package ``hl7.fhir.uv.xver-r5.r4`` 0.1.1)
+and from ``tests/hl7_extensions.yaml``, and those of HL7's extension pack that hold a value and are in ``shared/fhir/extensions`` (5.3.0-ballot-tc1).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from fhirtrial.releases.release import COVERED
 from tests.fhir_packages import SD, VERSIONS, Json, Package
+from tests.hl7_extensions import rendered
 
 ROOTS = (*COVERED, "Bundle")
 """The resources that fhirtrial makes; their datatypes follow from them."""
@@ -33,7 +34,7 @@ TABLES = CHECKOUT / "tests" / "conformance" / "tables.json"
 SHARED = CHECKOUT.parent / "shared" / "fhir"
 
 LARGEST = 400
-"""Code systems with more codes than this are not taken: none of them is of use here."""
+"""Of code systems with more codes than this only those are taken that a value set in use lists one by one."""
 
 FURTHER = ("http://terminology.hl7.org/CodeSystem/data-absent-reason",)
 """Code systems of HL7 that no element is bound to, but an extension in use is."""
@@ -254,6 +255,7 @@ def code_systems(package: Package, types: Mapping[str, Json]) -> dict[str, dict[
     lines = (line for each in types.values() for line in each["elements"].values())
     todo = [line["binding"]["valueSet"] for line in lines if "valueSet" in line.get("binding", ())]
     seen: set[str] = set()
+    listed: dict[str, set[str]] = {}
     systems = {url: package.code_systems[url] for url in FURTHER}
     while todo:
         url = todo.pop().split("|")[0]
@@ -262,6 +264,9 @@ def code_systems(package: Package, types: Mapping[str, Json]) -> dict[str, dict[
         seen.add(url)
         for include in package.value_sets[url]["compose"]["include"]:
             todo += include.get("valueSet", ())
+            listed.setdefault(include.get("system", ""), set()).update(
+                each["code"] for each in include.get("concept", ())
+            )
             if "system" in include and include["system"] in package.code_systems:
                 systems[include["system"]] = package.code_systems[include["system"]]
     for folder in ("r5", "tho", "extensions"):
@@ -273,7 +278,10 @@ def code_systems(package: Package, types: Mapping[str, Json]) -> dict[str, dict[
         for url, system in sorted(systems.items())
         if system["content"] == "complete" and "hl7.org/" in url
     }
-    return {url: codes for url, codes in found.items() if 0 < len(codes) <= LARGEST}
+    for url, codes in found.items():
+        if len(codes) > LARGEST:
+            found[url] = {code: display for code, display in codes.items() if code in listed.get(url, ())}
+    return {url: codes for url, codes in found.items() if codes}
 
 
 def tables(package: Package) -> str:
@@ -294,6 +302,7 @@ def cross_version() -> str:
         elements = {element["id"]: element for element in definition["differential"]["element"]}
         contexts = [context["expression"] for context in definition["context"]]
         found[definition["url"]] = {**extension_at("Extension", elements), "context": contexts}
+    found |= rendered()
     for file in (SHARED / "extensions").glob("StructureDefinition-*.json"):
         definition = json.loads(file.read_bytes())
         elements = {element["id"]: element for element in definition["snapshot"]["element"]}

@@ -159,6 +159,6 @@ def subject_trees(registry: str = "sdtm") -> st.SearchStrategy[Json]:
 
 
 def _numbered(rows: list[Json], field: Mapping[str, Any]) -> list[Json]:
-    (key,) = field["keys"]
+    key = field["keys"][0]
     text = field["fields"][key]["type"] == "text"
     return [{**row, key: str(number) if text else number} for number, row in enumerate(rows, 1)]

@@ -9,8 +9,8 @@ import pytest
 
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
-from fhirtrial.mapping.back.beside import in_order
 from fhirtrial.mapping.mapper import Mapper
+from fhirtrial.row_order import in_order
 from fhirtrial.rules import Rules, load_rules
 
 from .golden_update import mapper_of
@@ -21,6 +21,7 @@ HEAD = "sdtm/mapping.yaml"
 SUBJECT, EXPOSURE, PATIENT = "sdtm/subject.yaml", "sdtm/exposure.yaml", "sdtm/patient.yaml"
 STATE, RECORD = "sdtm/rules/subject-state.yaml", "sdtm/rules/collected-record.yaml"
 EX = "{file: exposure, each: $.ex, order: EXSEQ}"
+VISIT = "{file: visit, each: $.sv, order: [VISITNUM, SVSTDTC, VISIT]}"
 EC = "only: collected\n      by: collected-record\n"
 
 # Each: what is tried, the file, the old text, the new text, how many lines further the error is, the message.
@@ -38,7 +39,7 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
     "beside: order of nothing": (
         HEAD, EX, EX.replace("EXSEQ", "EXSEK"), 0, "'EXSEK' is no field of the items; did you mean EXSEQ?",
     ),
-    "beside: no list of files": (HEAD, "beside:\n  - {file: exposure, each: $.ex, order: EXSEQ}\n  - {", "beside: {", 0, "`beside` must be a list of files"),
+    "beside: no list of files": (HEAD, f"beside:\n  - {VISIT}\n  - {EX}\n  - {{", "beside: {", 0, "`beside` must be a list of files"),
     "only: no such rules": (
         SUBJECT, EC, EC.replace("collected-record", "collected-recor"), 1,
         "no table of rules 'collected-recor'; did you mean collected-record?",
@@ -180,7 +181,7 @@ def test_the_state_of_a_subject(state: str, data: dict[str, Any]) -> None:
 def test_rows_in_the_order_of_their_numbers() -> None:
     """Numbers count, also those in digits; what has none stands last, as it came."""
     rows = [{"n": "10"}, {"n": None}, {"n": 2}, {}, {"n": "x"}, {"n": "1"}]
-    assert in_order(rows, "n") == [{"n": "1"}, {"n": 2}, {"n": "10"}, {"n": None}, {}, {"n": "x"}]
+    assert in_order(rows, ["n"]) == [{"n": "1"}, {"n": 2}, {"n": "10"}, {"n": None}, {}, {"n": "x"}]
 
 
 def test_a_resource_that_no_file_makes_is_reported() -> None:

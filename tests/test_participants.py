@@ -87,7 +87,15 @@ def test_the_study_itself_can_be_left_out(tmp_path: Path) -> None:
 
     assert done.exit_code == 0, done.output
     kinds = {path.stem for path in (tmp_path / "out").iterdir()}
-    assert kinds == {"Medication", "MedicationAdministration", "Patient", "ResearchSubject", "ResearchStudy"}
+    assert kinds == {
+        "Consent",
+        "Encounter",
+        "Medication",
+        "MedicationAdministration",
+        "Patient",
+        "ResearchSubject",
+        "ResearchStudy",
+    }
     assert (tmp_path / "out" / "ResearchStudy.ndjson").read_text() == "{}\n"
 
 
@@ -102,7 +110,7 @@ def test_output_does_not_depend_on_jobs(tmp_path: Path, release: str) -> None:
                    "--issues", issues, "--to", release)  # fmt: skip
         assert done.exit_code == 1, done.output  # the roster is of another study
     first, second = ({path.name: path.read_bytes() for path in (tmp_path / jobs).iterdir()} for jobs in "12")
-    assert len(first) == 4 and first == second
+    assert len(first) == 6 and first == second
     assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
 
 
@@ -215,7 +223,7 @@ def test_a_repeated_load_changes_nothing(tmp_path: Path) -> None:
 
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert "MedicationAdministration: 26 created" in first.stderr and "ResearchSubject: 12 created" in first.stderr
-    assert "created" not in again.stderr and "63 unchanged" in again.stderr
+    assert "created" not in again.stderr and "75 unchanged" in again.stderr
     identified = [each for each in resources(tmp_path / "served") if "identifier" in each]
     names = [
         (each["resourceType"], each["identifier"][0]["system"], each["identifier"][0]["value"]) for each in identified
@@ -234,7 +242,7 @@ def test_tables_come_back(tmp_path: Path, release: str, form: str) -> None:
 
     assert done.exit_code == 0, done.output
     wanted, found = ({each.id: each for each in fhirtrial.read(place)} for place in (CSV, tmp_path / "tables"))
-    carried = ("dm", "ds", "ex", "ec")
+    carried = ("dm", "ds", "ex", "ec", "sv")
     subjects = [id for id, each in wanted.items() if each.registry == "sdtm"]
     assert len(subjects) == 4
     for id in subjects:

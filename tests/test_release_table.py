@@ -21,6 +21,7 @@ from fhirtrial.releases.table import load_table
 
 from .conformance.earlier import EXTENSIONS, OFFICIAL, facts
 from .conformance.scope import CODE_SYSTEMS
+from .hl7_extensions import rendered
 from .releases import R4, SHARED
 
 MAPPINGS = Path(__file__).resolve().parents[1] / "mappings"
@@ -308,7 +309,8 @@ def definitions() -> Iterator[tuple[str, Any]]:
 def test_extensions_are_what_hl7_publishes() -> None:
     """Value types, parts, cardinalities and contexts of `cross-version.json` are those of HL7's StructureDefinitions."""
     found = dict(definitions())
-    assert found.keys() == EXTENSIONS.keys()
+    assert found.keys() | rendered().keys() == EXTENSIONS.keys()
+    assert {url: EXTENSIONS[url] for url in rendered()} == rendered()
     for url, definition in found.items():
         ours = EXTENSIONS[url]
         assert set(ours["context"]) == {each["expression"] for each in definition["context"]}

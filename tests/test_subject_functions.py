@@ -37,11 +37,16 @@ from fhirtrial.subject_functions import (
     system_of,
     times,
 )
+from fhirtrial.visits import visit_link, visit_unknown
 
 from .subjects import STAMPS, terms
 
 TABLES = load_tables(MappingFiles(), "sdtm/codes")
 TESTED = {
+    "visit_link",
+    "us_core_race",  # this and the next: test_us_core.py
+    "us_core_category",
+    "reason_if_cancelled",
     "known_code",
     "system_of",
     "further_coding",
@@ -211,6 +216,55 @@ def test_interventions() -> None:
         None,
         None,
     ]
+
+
+VISITS = [{"VISITNUM": 1, "VISIT": "A"}, {"VISITNUM": 2, "VISIT": "B"}, {"VISITNUM": 2, "VISIT": "B"}, {"VISIT": "C"}]
+
+
+def test_visits() -> None:
+    """A dose is of the one visit with its number, else its name; the link is to the very resource that the row makes."""
+    data = {"dm": {"STUDYID": "S", "USUBJID": "1"}, "sv": [{**row, "SVSTDTC": "2020"} for row in VISITS]}
+    made = Mapper(registry="sdtm").convert(Record(registry="sdtm", id="1", data=data)).texts
+    named = [(1, "A"), (1, "other name"), (None, "A"), (None, "C")]
+    links = [visit_link(number, name, VISITS, "S", "1") for number, name in named]
+    assert set(links) <= set(made) and len(set(links)) == 2
+    assert sum(link.startswith("Encounter/") for link in made) == 4
+    for number, name in ((2, "B"), (None, "B"), (3, "A"), (None, "a"), (None, None)):
+        assert visit_link(number, name, VISITS, "S", "1") is None
+    message = "the dose is of a visit that SV does not have: it refers to none"
+    assert [visit_unknown(number, None, VISITS, "S", "1") for number in (1, 2, 3, None)] == [None, None, message, None]
+    assert visit_unknown(3, None, None, "S", "1") is visit_unknown(3, None, [], "S", "1") is None
+
+
+def test_a_missing_visit_is_said_once() -> None:
+    """However many doses of a subject name visits that SV does not have."""
+    rows = [{"EXSEQ": number, "EXTRT": "X", "VISITNUM": 10 + number} for number in range(3)]
+    data = {"dm": {"STUDYID": "S", "USUBJID": "1"}, "sv": [{"VISITNUM": 1}], "ex": rows}
+    issues = Mapper(registry="sdtm").convert(Record(registry="sdtm", id="1", data=data)).issues
+    assert [issue.path for issue in issues if issue.code == "unknown-visit"] == ["ex[0].VISITNUM"]
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "reason"),
+    [
+        ({"SVOCCUR": "N", "SVREASOC": "ILL", "SVSTDTC": "2020"}, "cancelled", "ILL"),
+        ({"SVOCCUR": "Y", "SVREASOC": "ASKED FOR"}, "completed", None),
+        ({"SVENDTC": "2020-01"}, "completed", None),
+        ({"SVREASOC": "?"}, "unknown", None),
+    ],
+)
+def test_the_status_of_a_visit(row: Any, status: str, reason: str | None) -> None:
+    """A visit is cancelled only where the row says that it did not occur, and took place only where it says so."""
+    data = {"dm": {"STUDYID": "S", "USUBJID": "1"}, "sv": [{"VISITNUM": 1, **row}]}
+    mapper = Mapper(registry="sdtm")
+    conversion = mapper.convert(Record(registry="sdtm", id="1", data=data), verify=True)
+    (visit,) = (each for each in conversion.resources if each["resourceType"] == "Encounter")
+    texts = [
+        each["valueCodeableConcept"]["text"] for each in visit["extension"] if each["url"].endswith("reasonCancelled")
+    ]
+    assert (visit["status"], texts) == (status, [reason] if reason else [])
+    assert [issue for issue in conversion.issues if issue.code != "not-fhir"] == []
+    assert mapper.restore(conversion.resources).data == data
 
 
 def test_the_number_of_a_study_is_compared() -> None:

@@ -20,6 +20,7 @@ from fhirtrial.errors import UsageError
 from fhirtrial.layout import Layout, Variable
 from fhirtrial.readers.options import standard_layout
 from fhirtrial.record import Record
+from fhirtrial.row_order import in_order
 from fhirtrial.writers.csv_text import csv_bytes
 from fhirtrial.writers.dataset_json import dataset_dsjc, dataset_json, dataset_ndjson
 from fhirtrial.writers.sheet import Sheet, sheets
@@ -166,7 +167,7 @@ def _records(draw: st.DrawFn, registry: str) -> list[Record]:
                     row[dataset.sequence] = str(number) if registry == "roster" else number
                 rows.append(row)
             if rows:
-                data[name] = rows
+                data[name] = in_order(rows, dataset.order) if dataset.order else rows
         records.append(Record(registry=registry, id=id, data=data))
     return records
 

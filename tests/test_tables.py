@@ -96,11 +96,17 @@ def test_rows_need_not_stand_together(tmp_path: Path) -> None:
     shuffled = (
         "STUDYID,DOMAIN,USUBJID,EXSEQ,EXDOSE\nS,EX,S-2,2,1\nS,EX,S-1,3,3\nS,EX,S-2,1,2\nS,EX,S-1,1,1\nS,EX,S-1,2,2\n"
     )
-    records, issues = read_all(write(tmp_path, {"dm.csv": DM, "ex.csv": shuffled}))
+    visits = "STUDYID,USUBJID,VISITNUM,SVSTDTC\nS,S-1,2,2020-02\nS,S-1,1,2020-01-03\nS,S-1,1,2020-01-02\n"
+    records, issues = read_all(write(tmp_path, {"dm.csv": DM, "ex.csv": shuffled, "sv.csv": visits}))
 
     assert [[row["EXSEQ"] for row in record.data["ex"]] for record in records] == [[1, 2, 3], [1, 2]]
+    assert [(row["VISITNUM"], row["SVSTDTC"]) for row in records[0].data["sv"]] == [
+        (1, "2020-01-02"), (1, "2020-01-03"), (2, "2020-02"),
+    ]  # fmt: skip
+    order = "VISITNUM and SVSTDTC and VISIT"
     assert issues == [
-        "information: ex.csv:3: S-1: ex.EXSEQ: the rows are not in the order of EXSEQ: they are put into it [sorted]"
+        "information: ex.csv:3: S-1: ex.EXSEQ: the rows are not in the order of EXSEQ: they are put into it [sorted]",
+        f"information: sv.csv:2: S-1: sv.VISITNUM: the rows are not in the order of {order}: they are put into it [sorted]",
     ]
 
 

@@ -105,6 +105,7 @@ _PARTICIPANTS = (
     ),
     click.option("--no-sex", is_flag=True, help="Leave out the sex of participants."),
     click.option("--no-race", is_flag=True, help="Leave out race and ethnicity of participants."),
+    click.option("--us-core-race", is_flag=True, help="Say race and ethnicity on the Patient too, as US Core does."),
     click.option("--zone", metavar="ZONE", default="", help="The zone of times that say none: Europe/Berlin, +08:00."),
     click.option("--encoding", metavar="NAME", default="", help="The encoding of CSV and SAS files, if not UTF-8."),
     click.option("--decimal-comma", is_flag=True, help="In tables, 1,5 is a number."),
@@ -127,6 +128,7 @@ def participants(command: Callable[..., None]) -> Callable[..., None]:
         pseudonymise: str | None,
         no_sex: bool,
         no_race: bool,
+        us_core_race: bool,
         zone: str,
         encoding: str,
         decimal_comma: bool,
@@ -140,6 +142,7 @@ def participants(command: Callable[..., None]) -> Callable[..., None]:
                 pseudonymise=pseudonymise,
                 sex=not no_sex,
                 race=not no_race,
+                us_core_race=us_core_race,
                 zone=zone,
                 encoding=encoding,
                 decimal_comma=decimal_comma,
@@ -161,6 +164,7 @@ def _told(
     pseudonymise: str | None,
     sex: bool,
     race: bool,
+    us_core_race: bool,
     zone: str,
     encoding: str,
     decimal_comma: bool,
@@ -172,11 +176,14 @@ def _told(
 
     if subjects_only and study is None:
         raise UsageError("--subjects-only goes with --study RECORD: without it there is nothing of the study")
+    if us_core_race and not race:
+        raise UsageError("--us-core-race says what --no-race leaves out: choose one of them")
     pseudonyms = None if pseudonymise is None else Pseudonyms.in_file(pseudonymise)
     return Participants(
         study=study,
         study_too=not subjects_only,
         privacy=Privacy(pseudonyms=pseudonyms, sex=sex, race=race),
+        us_core_race=us_core_race,
         zone=zone,
         encoding=encoding,
         decimal_comma=decimal_comma,

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from fhirtrial.issue import Issue
-from fhirtrial.mapping.back.beside import Besides, in_order
+from fhirtrial.mapping.back.beside import Besides
 from fhirtrial.mapping.back.compiler import Back
 from fhirtrial.mapping.back.run import BackRun, Find, record_of
 from fhirtrial.mapping.forth.compiler import Forth
@@ -15,6 +15,7 @@ from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.run import NOTHING, ForthRun
 from fhirtrial.mapping.language.mapping import Mapping
 from fhirtrial.mapping.language.walk import python_name
+from fhirtrial.row_order import in_order
 
 
 class Engine:

@@ -16,6 +16,7 @@ from fhirtrial.mapping.beside import takes_study, with_study
 from fhirtrial.mapping.engine import Engine
 from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.run import NOTHING
+from fhirtrial.mapping.language.asked import checked
 from fhirtrial.mapping.language.mapping import Mapping, load_mapping
 from fhirtrial.mapping.older import with_official_identifier
 from fhirtrial.mapping.verify import verify_back, verify_forth
@@ -35,11 +36,13 @@ class Mapper:
         contacts: False leaves out the names, phones and e-mails of contacts, and says how many values that were.
         registry: whose records are mapped: ``ctgov`` (studies), ``sdtm`` or ``roster`` (subjects).
         without: what else is left out of subjects, and said: ``sex``, ``race`` (with ethnicity).
+        asked: what is made besides: ``us-core-race``, race and ethnicity of subjects as US Core has them on a Patient.
 
         zone: the time zone of times that say none, as ``Europe/Berlin`` or ``+08:00``: they get its offset, and come
             back without it. Without a zone only their date stays in the element; the whole is always beside it.
 
-    Raises MappingError, with file and line, if a mapping file is wrong; UsageError for an unknown zone.
+    Raises MappingError, with file and line, if a mapping file is wrong; UsageError for an unknown zone, and for what
+    can be neither left out nor asked for.
 
     """
 
@@ -50,10 +53,11 @@ class Mapper:
         contacts: bool = True,
         registry: str = "ctgov",
         without: Iterable[str] = (),
+        asked: Iterable[str] = (),
         zone: str = "",
     ) -> None:
         files = MappingFiles(Path(mappings) if mappings is not None else None)
-        self.mapping: Mapping = load_mapping(files, registry)
+        self.mapping: Mapping = load_mapping(files, registry, asked=checked(asked))
         self.engine = Engine(self.mapping, zone_of(zone) if zone else None)
         self.vocabulary = vocabularies(self.mapping)
         known = [leaf.path for leaf in self.mapping.schema.leaves()]

@@ -113,7 +113,7 @@ def begun(
     """
     if told.zone:
         zone_of(told.zone)  # an unknown one is told before anything is read
-    options = replace(options, privacy=told.privacy, zone=told.zone, explode=told.explode)
+    options = replace(options, privacy=told.privacy, asked=told.asked, zone=told.zone, explode=told.explode)
     work = Converter(options)
     first: list[Found] = []
     if told.study is not None:

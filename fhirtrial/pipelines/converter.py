@@ -53,6 +53,8 @@ class Options:
     study: Record | None = None
     """The study that subjects are tied to."""
     privacy: Privacy = field(default_factory=Privacy)
+    asked: tuple[str, ...] = ()
+    """What is made of subjects besides."""
     zone: str = ""
     explode: bool = False
 
@@ -150,6 +152,7 @@ class Way:
             contacts=options.contacts,
             registry=registry,
             without=options.privacy.without if subjects else (),
+            asked=options.asked if subjects else (),
             zone=options.zone if subjects else "",
         )
         # Verification compares with R5, and single doses are made of it, so that is made first.

@@ -45,6 +45,7 @@ class Participants:
         study: a source, as `read` takes it, with the one record of the study that they take part in.
         study_too: False makes resources of the participants only, and none of the study.
         privacy: what is not handed on.
+        us_core_race: race and ethnicity are on the Patient as well, as US Core has them.
         zone: the time zone of times that say none, as a Mapper takes it.
         encoding: that of CSV and SAS transport files; UTF-8 if empty.
         decimal_comma: in tables, ``1,5`` is a number.
@@ -55,10 +56,16 @@ class Participants:
     study: Source | None = None
     study_too: bool = True
     privacy: Privacy = field(default_factory=Privacy)
+    us_core_race: bool = False
     zone: str = ""
     encoding: str = ""
     decimal_comma: bool = False
     explode: bool = False
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What is made besides, as a Mapper takes it."""
+        return ("us-core-race",) if self.us_core_race else ()
 
     def tables(self, mappings: str | None) -> TableOptions:
         """How tables are read, with the layouts of a folder of your own mapping files."""

@@ -29,6 +29,9 @@ MOST = 500
 Step: TypeAlias = Callable[[Any, Run], Any]
 """What happens to a value."""
 
+Inner: TypeAlias = tuple[Step | None, Step | None]
+"""What happens inside a value, both ways."""
+
 Down: TypeAlias = Callable[[Any, Json, list[Json], Json, Run], None]
 """Of an R5 member: its value, the object in the making, its extensions in the making, the whole R5 object, the run."""
 
@@ -231,6 +234,11 @@ def no_r5_code(code: Any, path: str, line: str, run: Run) -> None:
     """Says that R5 lacks a code of a required value set: it is never replaced by a guess."""
     message = f"R5 has no code {code!r}: kept as it is, and R5 servers refuse the resource"
     run.say("error", "no-r5-code", message, path, line)
+
+
+def applied(step: Step | None, value: Any, run: Run) -> Any:
+    """A value after a step, if there is one."""
+    return value if step is None else step(value, run)
 
 
 def on_each(step: Callable[[Any], Any], value: Any) -> Any:

@@ -10,7 +10,7 @@ from fhirtrial.definitions import Definitions, Element
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import nearest
-from fhirtrial.releases import codeable_reference, extension_rows, native_rows
+from fhirtrial.releases import codeable_reference, extension_rows, first_part, native_rows
 from fhirtrial.releases.block import EVERYWHERE, IN_RESOURCES, Block, Step, value_name
 from fhirtrial.releases.copies import copy_rule
 from fhirtrial.releases.copies.needed import Needed
@@ -27,7 +27,9 @@ from fhirtrial.releases.table_checks import check_types, check_use
 from fhirtrial.releases.values import ExtensionValues
 
 _NOTHING = Row(line="", type="", name="")
-SAME_FORM = frozenset({("string", "markdown"), ("markdown", "string"), ("code", "id"), ("SimpleQuantity", "Quantity")})
+SAME_FORM = frozenset(
+    {("string", "markdown"), ("markdown", "string"), ("code", "id"), ("url", "uri"), ("SimpleQuantity", "Quantity")}
+)
 """Types of R5 and of the other release that are written the same."""
 
 
@@ -270,6 +272,11 @@ class Compiler:
         """A list of which the other release takes one."""
         value = self.holding.of(element)
         target = self.other.element(other_type, row.native)
+        if target is not None and not target.many and (element.type, target.type) in first_part.KINDS:
+            self.cross.check(row, element, value, self.places(other_type))
+            allowed = (frozenset(target.targets), frozenset(element.targets))
+            first_part.add_first_part(block, element.name, target.name, row.extension, (value, target.type), allowed)
+            return
         if target is None or target.type != element.type or target.many:
             raise self.error(row, f"first: the other release has no {element.type} {other_type}.{row.native}")
         if row.unless and self.r5.element(row.type, row.unless) is None:
@@ -288,6 +295,11 @@ class Compiler:
         lost = element.codes - target.codes - (row.nearest or {}).keys()
         if row.nearest is not None and (wrong := set(row.nearest.values()) - target.codes):
             raise self.error(row, f"{element.path}: the other release has no code {', '.join(sorted(wrong))}")
+        back = row.back or {}
+        if wrong := (back.keys() - (target.codes - element.codes)) | (set(back.values()) - element.codes):
+            raise self.error(
+                row, f"{element.path}: back: {', '.join(sorted(wrong))}: from a code R5 lacks to one it has"
+            )
         member = value_name(element.type)
         extension_rows.add_beside(
             block,
@@ -297,6 +309,7 @@ class Compiler:
             native=target.codes - lost,
             known=element.codes,
             nearest=row.nearest,
+            back=back,
             required=target.min > 0,
             line=row.line,
         )
@@ -309,6 +322,8 @@ class Compiler:
         choice = self.other.element(other_type, f"{name}Reference")
         if target is None and choice is not None and not element.many:
             codeable_reference.add_choice(block, element.name, name)
+        elif target is not None and element.many and not target.many:
+            raise self.error(row, f"{element.path} is a list; the other release takes one")
         elif target is not None and target.type in ("CodeableConcept", "Reference"):
             self.cross.check_parts(row, url, element.path, self.places(other_type, name))
             native = "concept" if target.type == "CodeableConcept" else "reference"
@@ -364,7 +379,12 @@ class Compiler:
             raise self.error(row, f"no pair of functions is called {row.call!r}; {hint}")
         target = self.other.element(other_type, element.name)
         both = target is None or target.type == element.type
-        inner = self.inner(element.type, element.type) if both else (None, None)
+        inner: tuple[Step | None, Step | None] = (None, None)
+        named = self.other.element(other_type, row.native)
+        if is_part(element.type) and named is not None and is_part(named.type):
+            inner = self.inner(element.type, named.type)
+        elif both and not is_part(element.type):
+            inner = self.inner(element.type, element.type)
         PAIRS[row.call](block, row, self.table, inner)
 
     # ------------------------------------------------------------ checks

@@ -208,6 +208,7 @@ def add_beside(
     native: frozenset[str],
     known: frozenset[str],
     nearest: Mapping[str, str] | None,
+    back: Mapping[str, str],
     required: bool,
     line: str,
 ) -> None:
@@ -216,15 +217,17 @@ def add_beside(
 
     Codes of ``native`` pass as they are; of the others ``nearest`` says which code is true of them. Where ``nearest``
     is None, the other release means something else by the element, and no code passes. ``known`` are R5's codes: what
-    the other release writes with a hyphen more (``related-person``) becomes R5's spelling again.
+    the other release writes with a hyphen more (``related-person``) becomes R5's spelling again. ``back`` says which
+    code of R5 is true of one that only the other release has; where both say so of each other, they mean the same.
     """
     below = f"_{name}"
     spelt = {there: here for here, there in (nearest or {}).items() if there.replace("-", "") == here}
+    same = {here: there for here, there in (nearest or {}).items() if back.get(there) == here}
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         beside = source.get(below)
-        if nearest is not None and given in native:
-            out[name] = given
+        if nearest is not None and (given in native or given in same):
+            out[name] = same.get(given, given)
             if beside is not None:
                 out[below] = beside
             return
@@ -244,6 +247,11 @@ def add_beside(
             return given
         if given in spelt:
             return spelt[given]
+        if given in back:
+            if same.get(back[given]) != given:
+                message = f"R5 has no code {given!r}: {back[given]!r}, which is true of it"
+                run.say("warning", "not-carried", message, f"{block.path}.{name}", line)
+            return back[given]
         no_r5_code(given, f"{block.path}.{name}", line, run)
         return given
 

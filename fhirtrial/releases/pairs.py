@@ -6,16 +6,31 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fhirtrial.releases.block import ABSENT, Block, Down, Json, Step, extension_of, with_extension, without_extension
+from fhirtrial.releases.block import (
+    ABSENT,
+    Block,
+    Down,
+    Inner,
+    Json,
+    applied,
+    extension_of,
+    with_extension,
+    without_extension,
+)
+from fhirtrial.releases.consent import (
+    add_consent_date,
+    add_content_class,
+    add_decision,
+    add_policy_reference,
+    add_scope,
+)
+from fhirtrial.releases.encounter import add_hospitalization, add_reason
 from fhirtrial.releases.native_rows import with_code
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import Row, Table
 
 LARGEST = 2**31
 """R4's unsignedInt goes up to here: https://hl7.org/fhir/R4/datatypes.html#unsignedInt"""
-
-Inner = tuple[Step | None, Step | None]
-"""What happens inside a value of the element, both ways."""
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _AS_TEXT = {"extension": [{"url": ABSENT, "valueCode": "as-text"}]}
@@ -201,11 +216,6 @@ def _arms(subject: Json, run: Run) -> dict[str, str]:
     return {each["linkId"]: each["name"] for each in groups if "linkId" in each and "name" in each}
 
 
-def applied(step: Step | None, value: Any, run: Run) -> Any:
-    """A value after a step, if there is one."""
-    return value if step is None else step(value, run)
-
-
 def left_out(block: Block, name: str, row: Row) -> Down:
     """What stands beside a value that changes its type has no place."""
 
@@ -219,7 +229,14 @@ def left_out(block: Block, name: str, row: Row) -> Down:
 PAIRS: dict[str, Callable[[Block, Row, Table, Inner], None]] = {
     "arm": add_arm,
     "communication": add_communication,
+    "consent_date": add_consent_date,
+    "content_class": add_content_class,
+    "decision": add_decision,
     "dosage": add_dosage,
+    "hospitalization": add_hospitalization,
+    "policy_reference": add_policy_reference,
+    "reason": add_reason,
+    "scope": add_scope,
     "size": add_size,
     "total_volume": add_total_volume,
 }

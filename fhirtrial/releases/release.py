@@ -39,6 +39,8 @@ COVERED = (
     "MedicationAdministration",
     "Medication",
     "Patient",
+    "Encounter",
+    "Consent",
 )
 """The types of resources that have another form in another release."""
 

@@ -26,6 +26,7 @@ WORDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
         "inside": str,
         "extension": str,
         "nearest": (str, dict),
+        "back": dict,
         "beside": bool,
         "dissolve": bool,
         "first": bool,
@@ -60,6 +61,7 @@ class Row:
     inside: str = ""
     extension: str = ""
     nearest: Mapping[str, str] | None = None
+    back: Mapping[str, str] | None = None
     beside: bool = False
     dissolve: bool = False
     first: bool = False

@@ -244,6 +244,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("subject", {"contained[0].meta": {"versionId": "1"}}, "ResearchSubject: dom-4"),
     ("subject", {"contained[0].meta": {"security": [{"system": "urn:x:y", "code": "z"}]}}, "ResearchSubject: dom-5"),
     ("administration", {"dosage": {"route": {"text": "oral"}}}, "MedicationAdministration.dosage: mad-1"),
+    ("encounter", {"participant[0]": {"period": {"start": "2020"}}}, "Encounter.participant[0]: enc-1"),
+    ("encounter", {"participant[0].actor.reference": "Patient/p"}, "Encounter.participant[0]: enc-2"),
     ("organization", {"name": REMOVED}, "Organization: org-1"),
     ("organization", {"contact[0].telecom[0].use": "home"}, "Organization.contact[0]: org-3"),
     ("organization", {"contact[0].address.use": "home"}, "Organization.contact[0]: org-4"),

@@ -34,6 +34,16 @@ def _(node: Json, around: Around) -> bool:
     return has(node, "dose") or has(node, "text") or has_choice(node, "rate")
 
 
+one_of("enc-1", "Encounter.participant", "actor", "type")
+
+
+@invariant("enc-2", "Encounter.participant")
+def _(node: Json, around: Around) -> bool:
+    address = literal(node, "actor")
+    target = around.resolve(address) or {"resourceType": address.rpartition("/")[0].rpartition("/")[2]}
+    return target["resourceType"] not in ("Patient", "Group") or "type" not in node
+
+
 @invariant("cnl-0", "ActivityDefinition", "PlanDefinition")
 def _(node: Json, around: Around) -> bool:
     return "name" not in node or bool(re.fullmatch(r"[A-Z]([A-Za-z0-9_]){1,254}", node["name"]))

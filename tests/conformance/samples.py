@@ -149,6 +149,12 @@ GOOD: dict[str, Json] = {
         "occurenceDateTime": "2020-02-29T10:00:00+01:00",
         "dosage": {"dose": ucum(5, "mg"), "rateRatio": {"numerator": ucum(1, "mg"), "denominator": ucum(1, "h")}},
     },
+    "encounter": {
+        "resourceType": "Encounter",
+        "id": "visit",
+        "status": "completed",
+        "participant": [{"type": [{"text": "nurse"}], "actor": {"reference": "Practitioner/person"}}],
+    },
     "medication": {"resourceType": "Medication", "id": "med", "code": {"text": "Aspirin"}},
     "patient": {
         "resourceType": "Patient",

@@ -15,7 +15,7 @@ from . import controls
 from .definitions import published
 from .foreign import made
 from .judgement import judge, judge_foreign, lacking, validator
-from .sample import RELEASES, everything, resources
+from .sample import RELEASES, everything, resources, us_core_patients
 from .warnings import FOREIGN, Harmless, entries
 
 SHOWN = 50
@@ -43,7 +43,7 @@ def main(releases: list[str]) -> int:
 
 def _release(release: str) -> tuple[bool, Counter[Harmless]]:
     """Judges a release and prints its table; whether anything was wrong, and the warnings."""
-    found = resources(everything(), release) | published(release)
+    found = resources(everything(), release) | us_core_patients(release) | published(release)
     with validator(release) as running:
         misjudged = list(controls.misjudged(running))
         started = time.monotonic()

@@ -8,11 +8,14 @@ from typing import Any
 import orjson
 
 from fhirtrial.publish.publication import definitions_for
+from tests.hl7_extensions import rendered
 from tests.maven import classpath
 from tests.records import SHARED
 
+from .extension_definition import Held, extension_definition
 from .foreign_extensions import foreign_extensions
 from .stand_ins import stand_ins
+from .us_core import us_core
 from .validator import PROGRAM
 
 Json = dict[str, Any]
@@ -36,13 +39,27 @@ def of_hl7(release: str, folder: Path) -> list[Path]:
     if release != "R5":
         extensions = HL7 / "xver-r5.r4"
         made = stand_ins(extensions, release, classpath(PROGRAM.built()))
-        found += [extensions, _written(made, folder / "stand-ins")]
+        found += [extensions, _written(made, folder / "stand-ins"), _written(_rendered(release), folder / "rendered")]
     return found
+
+
+def _rendered(release: str) -> list[Json]:
+    """The definitions of HL7's extensions that are not beside the checkout, as far as our rendering says them."""
+
+    def held(line: Json) -> Held:
+        return {name: held(part) for name, part in line["parts"].items()} if "parts" in line else line["type"]
+
+    return [
+        extension_definition(
+            url, held(line), release=release, context=line["context"], modifier=line.get("modifier", False)
+        )
+        for url, line in rendered().items()
+    ]
 
 
 def of_others(release: str, folder: Path) -> Path:
     """The folder of what nobody at hand defines, and foreign resources use."""
-    return _written(foreign_extensions(release), folder / "foreign")
+    return _written([*foreign_extensions(release), *us_core(release)], folder / "foreign")
 
 
 def of_ours(release: str, folder: Path) -> Path:

@@ -26,6 +26,9 @@ def foreign_extensions(release: str) -> list[Json]:
     R5 lacks, follow from the element, as HL7 says: https://hl7.org/fhir/R5/versions.html#extensions
     """
     table = load_table(MappingFiles())
+    # HL7 names the place of an extension as R5 does.
+    rows = [row for found in table.rows.values() for row in found.values()]
+    renamed = {f"{row.type}.{row.to}": f"{row.type}.{row.name}" for row in rows}
     judged = [given(release), [each.resource for each in made(release)]]
     found = []
     for url in sorted(set(_addresses(judged))):
@@ -33,7 +36,8 @@ def foreign_extensions(release: str) -> list[Json]:
             found.append(extension_definition(url, (), release=release, context="Element"))
         elif url.startswith(table.earlier):
             owner, _, name = url.removeprefix(table.earlier).rpartition(".")
-            found.append(extension_definition(url, _held(owner, name), release=release, context=owner))
+            context = renamed.get(owner, owner)
+            found.append(extension_definition(url, _held(owner, name), release=release, context=context))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .extension_definition import extension_definition
+from .us_core import CDCREC, US_CORE
 
 Json = dict[str, Any]
 
@@ -81,7 +82,15 @@ ACTION = {
     "definitionCanonical": "https://example.org/ActivityDefinition/drug",
 }
 
+RACE = {"url": f"{US_CORE}StructureDefinition/us-core-race"}
+WHITE = {"url": "ombCategory", "valueCoding": {"system": CDCREC, "code": "2106-3", "display": "White"}}
+
 EVERYWHERE: dict[str, Json] = {
+    "us-patient": {
+        "resourceType": "Patient",
+        "id": "us-patient",
+        "extension": [RACE | {"extension": [WHITE, {"url": "text", "valueString": "White"}]}],
+    },
     "plan": {
         "resourceType": "PlanDefinition",
         "id": "plan",
@@ -229,6 +238,27 @@ R4: dict[str, Json] = EVERYWHERE | {
         "effectivePeriod": {"start": "2020-01-01", "end": "2020-01-02"},
         "dosage": {"text": "5 mg", "dose": quantity(5, "mg")},
     },
+    "encounter": {
+        "resourceType": "Encounter",
+        "id": "encounter",
+        "extension": [{"url": f"{R5_ELEMENT}Encounter.plannedStartDate", "valueDateTime": "2020-01-01"}],
+        "status": "finished",
+        "class": {"system": f"{THO}v3-ActCode", "code": "VR"},
+        "subject": {"reference": "Patient/patient"},
+        "period": {"start": "2020-01"},
+        "reasonCode": [{"text": "planned"}],
+    },
+    "consent": {
+        "resourceType": "Consent",
+        "id": "consent",
+        "modifierExtension": [{"url": f"{R5_ELEMENT}Consent.decision", "valueCode": "permit"}],
+        "status": "active",
+        "scope": concept(f"{THO}consentscope", "research"),
+        "category": [concept(f"{THO}consentcategorycodes", "research")],
+        "patient": {"reference": "Patient/patient"},
+        "dateTime": "2020-01",
+        "policy": [{"uri": "https://example.org/policy"}],
+    },
     "group": GROUP | {"actual": False},
     "medication": {
         "resourceType": "Medication",
@@ -280,6 +310,23 @@ R5: dict[str, Json] = EVERYWHERE | {
         "subject": {"reference": "Patient/patient"},
         "occurencePeriod": {"start": "2020-01-01", "end": "2020-01-02"},
         "dosage": {"text": "5 mg"},
+    },
+    "encounter": {
+        "resourceType": "Encounter",
+        "id": "encounter",
+        "status": "completed",
+        "subject": {"reference": "Patient/patient"},
+        "participant": [{"actor": {"reference": "Practitioner/practitioner"}}],
+        "actualPeriod": {"start": "2020-01"},
+        "reason": [{"value": [{"concept": {"text": "planned"}}]}],
+    },
+    "consent": {
+        "resourceType": "Consent",
+        "id": "consent",
+        "status": "active",
+        "category": [concept(f"{THO}consentscope", "research")],
+        "subject": {"reference": "Patient/patient"},
+        "date": "2020-01",
     },
     "group": GROUP | {"membership": "definitional", "description": "Everybody"},
     "medication": {

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from fhirtrial.codes import load_tables
+from fhirtrial.files import MappingFiles
+from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.record import Record
 from fhirtrial.releases.conversion import released
 from fhirtrial.releases.release import Release
@@ -44,6 +47,22 @@ def _subjects(count: int | None) -> Iterator[Record]:
         study = shared_study(name)
         yield from [study] if study else []
         yield from sorted(shared_subjects(name), key=lambda record: len(record.data.get("ec", ())))[:count]
+
+
+def us_core_patients(release: str) -> dict[str, Json]:
+    """Patients with race and ethnicity as US Core has them: of each term of the code lists, and of several."""
+    mapper = Mapper(registry="sdtm", asked=["us-core-race"])
+    several = [{"QNAM": "RACE1", "QVAL": "ASIAN"}, {"QNAM": "RACE2", "QVAL": "HMONG"}]
+    tables = load_tables(MappingFiles(), "sdtm/codes")
+    dms: list[Json] = [{"RACE": term} for term in (*tables["race-omb"].labels, "HMONG")]
+    dms += [{"ETHNIC": term} for term in (*tables["ethnicity-omb"].labels, "x")]
+    dms.append({"RACE": "MULTIPLE", "supp": several})
+    records = [
+        Record(registry="sdtm", id=str(number), data={"dm": {"STUDYID": "US", "USUBJID": str(number)} | dm})
+        for number, dm in enumerate(dms)
+    ]
+    found = (released(mapper.convert(record), Release(release)).resources for record in records)
+    return {f"Patient/{each['id']}": each for made in found for each in made if each["resourceType"] == "Patient"}
 
 
 def resources(records: Iterable[Record], release: str) -> dict[str, Json]:

@@ -25,6 +25,9 @@ TYPE, SUB_EXTENSION, CONTEXT = (
     "Extension_EXT_SubExtension_Invalid",
     "Extension_EXTP_Context_Wrong",
 )
+NOT_IN_SET_CODING = "Terminology_TX_NoValid_12"
+ALONE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race#us-core-23"
+UNKNOWN_RACE = {"url": "ombCategory", "valueCoding": {"system": f"{THO}v3-NullFlavor", "code": "UNK"}}
 UNKNOWN_EXTENSION, NOT_OF_R5 = "Extension_EXT_Unknown_NotHere", "Extension_EXT_Version_Invalid"
 
 PURPOSE = f"{THO}research-study-prim-purp-type"
@@ -67,6 +70,8 @@ CHANGES: list[Change] = [
     (R5, "study", {"associatedParty[0].role": REMOVED}, MINIMUM, "ResearchStudy.associatedParty.role"),
     (R5, "group", {"membership": REMOVED}, MINIMUM, "Group.membership"),
     (R5, "medication", {"ingredient[0].item": REMOVED, "ingredient[0].isActive": True}, MINIMUM, "ingredient.item"),
+    (R4S, "encounter", {"class": REMOVED}, MINIMUM, "Encounter.class"),
+    (R4S, "consent", {"scope": REMOVED}, MINIMUM, "Consent.scope"),
     (ALL, "group", {"characteristic[0].valueRange.low.comparator": ">"}, MAXIMUM, "Quantity.comparator"),
     (R4S, "study", {"progressStatus": [{"state": {"text": "x"}}]}, "json", "Unrecognized property 'progressStatus'"),
     (R4S, "administration", {"effectiveDateTime": "2020"}, "json", "Unrecognized property 'effectiveDateTime'"),
@@ -104,6 +109,9 @@ CHANGES: list[Change] = [
     (R5, "study", {"status": "completed"}, NOT_IN_SET, "'completed'"),
     (R4S, "subject", {"status": "enrolled"}, NOT_IN_SET, "'enrolled'"),
     (ALL, "administration", {"status": "finished"}, NOT_IN_SET, "'finished'"),
+    (R4S, "encounter", {"status": "completed"}, NOT_IN_SET, "'completed'"),
+    (R5, "encounter", {"status": "finished"}, NOT_IN_SET, "'finished'"),
+    (R5, "consent", {"status": "rejected"}, NOT_IN_SET, "'rejected'"),
     (ALL, "group", {"type": "people"}, NOT_IN_SET, "'people'"),
     (R4S, "group", {"type": "careteam"}, NOT_IN_SET, "'careteam'"),
     (ALL, "activity", {"kind": "Pill"}, NOT_IN_SET, "'Pill'"),
@@ -165,8 +173,14 @@ CHANGES: list[Change] = [
     (R4S, "study", state(f"{HL7}research-study-status", "recruiting"), NO_CODE, "#recruiting"),
     (R4S, "study", state(f"{THO}research-study-status", "recruiting"), "", ""),
     (R4S, "subject", {"extension": [extension(f"{R5_ELEMENT}ResearchSubject.progress", subjectState={"valueCodeableConcept": concept(STATES, "away")})]}, OUTSIDE_REQUIRED, "#away"),
+    (R4S, "encounter", element("Encounter.plannedStartDate", valueString="x"), TYPE, "plannedStartDate"),
+    (R4S, "encounter", element("Consent.period", valuePeriod={"start": "2020"}), CONTEXT, "Consent.period"),
+    (R4S, "consent", element("Consent.decision", valueCode="permit"), "Extension_EXT_Modifier_N", "decision"),
     (R5, "study", element("ResearchStudy.descriptionSummary", valueMarkdown="x"), NOT_OF_R5, "descriptionSummary"),
     (ALL, "study", {"meta": {"profile": ["https://example.org/none"]}}, "VALIDATION_VAL_PROFILE_UNKNOWN_NOT_POLICY", "none"),
+    (ALL, "us-patient", {"extension[0].extension[1]": REMOVED}, f"{MINIMUM}_SLICE", "Extension.extension:text"),
+    (ALL, "us-patient", {"extension[0].extension[0].valueCoding.code": "2135-2"}, NOT_IN_SET_CODING, "2135-2"),
+    (ALL, "us-patient", {"extension[0].extension[2]": UNKNOWN_RACE}, ALONE, "OMB race categories"),
     # definitions
     (ALL, "definition", {"status": "done"}, NOT_IN_SET, "'done'"),
     (ALL, "definition", {"context[0].expression": "Group.nonsense"}, "SD_CONTEXT_SHOULD_ELEMENT_NOT_FOUND", "Group.nonsense"),
@@ -198,6 +212,8 @@ CHANGES: list[Change] = [
     # invariants
     (ALL, "study", {"period": {"start": "2021-05-01", "end": "2020-01-01"}}, "Period#per-1", "ResearchStudy.period"),
     (ALL, "study", {"contained": [{"resourceType": "Organization", "id": "c", "name": "x"}]}, "CONTAINED_ORPHAN_DOM3", "contained[0]"),
+    (R4S, "consent", {"policy": REMOVED}, "Consent#ppc-1", "Consent"),
+    (R5, "encounter", {"participant[0].actor": REMOVED, "participant[0].period": {"start": "2020"}}, "Encounter#enc-1", "participant"),
     (R4S, "administration", {"dosage.dose": REMOVED}, "MedicationAdministration#mad-1", "dosage"),
     (R5, "administration", {"dosage": {"site": {"text": "arm"}}}, "MedicationAdministration#mad-1", "dosage"),
     (R4S, "administration", {"dosage.dose": {"value": 1, "code": "mg"}}, "Quantity#qty-3", "dosage.dose"),

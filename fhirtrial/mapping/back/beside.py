@@ -87,14 +87,3 @@ def _texts(node: Any, way: tuple[str, ...]) -> Iterator[str]:
             yield node
     elif isinstance(node, dict):
         yield from _texts(node.get(way[0]), way[1:])
-
-
-def in_order(rows: list[Any], field: str) -> list[Any]:
-    """Rows by a number in them, also one in digits; those without stand last, in the order in which they came."""
-    return sorted(rows, key=lambda row: _number(row.get(field)))
-
-
-def _number(value: Any) -> tuple[bool, float]:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    return (False, value) if isinstance(value, int | float) else (True, 0)

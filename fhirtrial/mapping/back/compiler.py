@@ -28,7 +28,7 @@ from fhirtrial.mapping.language.nodes import (
     When,
     is_two_way,
 )
-from fhirtrial.mapping.language.walk import leaf_path, python_name, stands_inside
+from fhirtrial.mapping.language.walk import leaf_path, python_name, references, stands_inside
 
 JSON_TYPES = {"boolean": "bool", "integer": "int", "unsignedInt": "int", "positiveInt": "int", "decimal": None}
 """What JSON writes a FHIR primitive as, where it is not text; decimals are whole numbers or not."""
@@ -47,6 +47,11 @@ class Back(ListReader):
         for file in self.files.values():
             self.file(file)
         return self.source.compiled("<fhirtrial mapping, back>")
+
+    def holds(self, name: str) -> bool:
+        """Whether a file has anything to read: one of copies alone is not followed, and not missed either."""
+        body = self.files[name].body
+        return any(True for _ in written(body)) or any(reads_back(link) for link in references(body) if not link.made)
 
     # ------------------------------------------------------------ files and items
 
@@ -196,7 +201,7 @@ class Back(ListReader):
     def object(self, node: Object, value: str, item: Item) -> None:
         """The elements of an object that are read back."""
         source = self.source
-        if node.reference is not None and reads_back(node.reference):
+        if node.reference is not None and reads_back(node.reference) and self.holds(node.reference.file):
             self.reference(node.reference, value, item)
         outer = self.element
         for key, child in node.entries.items():

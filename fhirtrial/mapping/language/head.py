@@ -23,13 +23,14 @@ class Beside:
     """
     A file whose resources stand beside the main one: one, or one for each item of the list at ``source``.
 
-    ``only`` chooses among the items; ``order`` is the field by which the items stand in order when they come back.
+    ``only`` chooses among the items; ``order`` are the fields by which the items stand in order when they come
+    back: a number, and what decides between equal ones.
     """
 
     file: str
     line: Line
     source: Path | None = None
-    order: str = ""
+    order: tuple[str, ...] = ()
     only: Only | None = None
 
     @property
@@ -86,9 +87,13 @@ class _Reader(Members):
         entries = self.members(node, "an entry of `beside`", BESIDE)
         source = self.source(self.needed(node, entries, "beside", "each"))
         fields = self.root.descend(source.keys)["fields"]
-        order = self.text(entries["order"]) if "order" in entries else ""
-        if order and order not in fields:
-            raise self.error(entries["order"], f"{order!r} is no field of the items; {nearest(order, fields)}")
+        listed = entries.get("order")
+        order = tuple(
+            map(self.text, listed.value if isinstance(listed, yaml.SequenceNode) else [listed] if listed else ())
+        )
+        for name in order:
+            if name not in fields:
+                raise self.error(entries["order"], f"{name!r} is no field of the items; {nearest(name, fields)}")
         return Beside(
             file=self.text(self.needed(node, entries, "beside", "file")),
             line=self.line(node),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.identifier_systems import load_identifier_systems
 from fhirtrial.issue import nearest
+from fhirtrial.mapping.language.asked import with_asked
 from fhirtrial.mapping.language.checks import check_links, check_places
 from fhirtrial.mapping.language.head import Beside, read_head
 from fhirtrial.mapping.language.ledger import Place, places
@@ -73,9 +75,9 @@ class Mapping:
         return self.base + "StructureDefinition/verbatim"
 
 
-def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
+def load_mapping(files: MappingFiles, registry: str = "ctgov", *, asked: Collection[str] = frozenset()) -> Mapping:
     """
-    The mapping of a registry, everything in it checked.
+    The mapping of a registry, everything in it checked; ``asked``: what a user asks for besides.
 
     Raises MappingError, with file and line, for whatever is wrong.
     """
@@ -92,7 +94,7 @@ def load_mapping(files: MappingFiles, registry: str = "ctgov") -> Mapping:
     tables: MappingOf[str, Lookup] = ChainMap(lookups, load_tables(files, f"{registry}/codes"), *others)  # type: ignore[arg-type]
     head = read_head(files, head_file, root, lookups)
     main, beside = head.main, head.beside
-    documents = resource_documents(files, registry)
+    documents = resource_documents(files, registry, asked)
     parsed: dict[str, ResourceFile] = {}
     waiting: list[tuple[str, Scope, Line]] = [(main, root, Line(head_file, 1))]
     waiting += [(each.file, root if each.source is None else root.each(each.source), each.line) for each in beside]
@@ -148,11 +150,13 @@ def load_mappings(files: MappingFiles) -> list[Mapping]:
     return [load_mapping(files, registry) for registry in files.registries()]
 
 
-def resource_documents(files: MappingFiles, registry: str) -> dict[str, yaml.Node]:
+def resource_documents(
+    files: MappingFiles, registry: str, asked: Collection[str] = frozenset()
+) -> dict[str, yaml.Node]:
     """The resource files of a registry's folder by name."""
     documents = {}
     for file in files.names(registry):
         name = file.rsplit("/", 1)[-1].removesuffix(".yaml")
         if name not in NOT_RESOURCES:
-            documents[name] = compose(files.read_bytes(file), file)
+            documents[name] = with_asked(compose(files.read_bytes(file), file), asked, file)
     return documents

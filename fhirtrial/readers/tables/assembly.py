@@ -19,6 +19,7 @@ from fhirtrial.readers.tables.supplements import attach
 from fhirtrial.readers.tables.table import Table
 from fhirtrial.readers.tables.table_file import TableFile
 from fhirtrial.record import Origin
+from fhirtrial.row_order import in_order
 
 
 class Assembly:
@@ -175,7 +176,11 @@ class Assembly:
         """The rows in the order of their sequence numbers, each number once; gives what is wrong with them."""
         sequence = dataset.sequence
         if not sequence:
-            return [row for _, row in rows]
+            found = [row for _, row in rows]
+            put = in_order(found, dataset.order) if dataset.order else found
+            if any(one is not other for one, other in zip(found, put, strict=True)):
+                yield from self._put_in_order(dataset, dataset.order, part, rows[0][0], key)
+            return put
         seen: dict[Any, int] = {}
         kept: list[dict[str, Any]] = []
         last: Any = None
@@ -195,12 +200,15 @@ class Assembly:
             kept.append(row)
         if not sorted_:
             kept.sort(key=lambda row: (row.get(sequence) is None, row.get(sequence) or 0))
-            if dataset.name not in self.disordered:
-                self.disordered.add(dataset.name)
-                message = f"the rows are not in the order of {sequence}: they are put into it"
-                place = rows[0][0]
-                yield self._complaints(part).issue("information", "sorted", message, place, sequence, key)
+            yield from self._put_in_order(dataset, (sequence,), part, rows[0][0], key)
         return kept
+
+    def _put_in_order(self, dataset: Dataset, by: tuple[str, ...], part: int, place: int, key: str) -> Iterator[Issue]:
+        """Says, once for a dataset, that its rows were not in order."""
+        if dataset.name not in self.disordered:
+            self.disordered.add(dataset.name)
+            message = f"the rows are not in the order of {' and '.join(by)}: they are put into it"
+            yield self._complaints(part).issue("information", "sorted", message, place, by[0], key)
 
     def _is_root(self, file: TableFile) -> bool:
         return file.name == self.layout.root and not file.supplements

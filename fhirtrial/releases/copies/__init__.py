@@ -17,10 +17,10 @@ from fhirtrial.releases.copies.action_ids import ActionIds
 from fhirtrial.releases.copies.effective import Effective
 from fhirtrial.releases.copies.group import Actual, Narrative
 from fhirtrial.releases.copies.parties import Contact, Party
-from fhirtrial.releases.copies.recorded import Recorded
 from fhirtrial.releases.copies.study_status import StudyStatus
 from fhirtrial.releases.copies.subject_status import SubjectStatus
 from fhirtrial.releases.copies.summary import Summary
+from fhirtrial.releases.copies.unknown import Unknown
 from fhirtrial.releases.table import CopyRow, Table, wrong
 
 RULES: dict[str, Callable[[CopyRow, Table, MappingFiles], Copying]] = {
@@ -30,15 +30,19 @@ RULES: dict[str, Callable[[CopyRow, Table, MappingFiles], Copying]] = {
     "effective": Effective,
     "narrative": Narrative,
     "party": Party,
-    "recorded": Recorded,
     "study-status": StudyStatus,
     "subject-status": SubjectStatus,
     "summary": Summary,
+    "unknown": Unknown,
 }
 
 
-OPTIONS: dict[str, tuple[str, ...]] = {"contact": ("roles", "own"), "party": ("roles", "prefer")}
-"""What a line says beside its rule; the first is needed."""
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "contact": ("roles", "own"),
+    "party": ("roles", "prefer"),
+    "unknown": ("of", "unless"),
+}
+"""What a line says beside its rule; ``roles`` is needed."""
 
 
 def copy_rule(row: CopyRow, table: Table, files: MappingFiles) -> Copying:
@@ -49,8 +53,10 @@ def copy_rule(row: CopyRow, table: Table, files: MappingFiles) -> Copying:
     for name in row.options:
         if name not in options:
             raise wrong(row, f"{row.rule} does not know `{name}`; {nearest(name, options) or _known(options)}")
-    if options and not isinstance(row.options.get(options[0]), list | tuple):
-        raise wrong(row, f"{row.rule} needs `{options[0]}`, a list")
+    for name in options:
+        said = row.options.get(name, () if name != "roles" else None)
+        if name in ("roles", "unless") and not isinstance(said, list | tuple):
+            raise wrong(row, f"{row.rule} needs `{name}`, a list")
     return RULES[row.rule](row, table, files)
 
 
