@@ -9,7 +9,6 @@ import pytest
 from tests.releases import Json, down, up
 
 URL = "https://x.example/other"
-EARLIER = "http://hl7.org/fhir/4.0/StructureDefinition/extension-"
 LATER = "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
 
 
@@ -27,12 +26,7 @@ SAME: list[tuple[Json, Json]] = [
     ({"valueDosage": {"asNeededBoolean": True}}, {"valueDosage": {"asNeeded": True}}),
     (
         {"valueSampledData": {"origin": {"value": 1}, "period": 10}},
-        {
-            "valueSampledData": {
-                "origin": {"value": 1},
-                "extension": [{"url": f"{EARLIER}SampledData.period", "valueDecimal": 10}],
-            }
-        },
+        {"valueSampledData": {"origin": {"value": 1}, "interval": 10, "intervalUnit": "ms"}},
     ),
     (
         {"extension": [{"url": "a", "valueAttachment": {"size": 1}}, {"url": "b", "valueString": "c"}]},

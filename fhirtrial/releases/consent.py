@@ -38,7 +38,7 @@ class _Scope:
         absent = {"url": ABSENT, "valueCode": "unknown"}
         self.unknown = {"extension": [absent, {"url": mark, "valueString": "nothing"}]}
 
-    def down(self, r5: Json, out: Json, run: Run) -> None:  # noqa: ARG002
+    def down(self, r5: Json, out: Json, run: Run) -> None:
         """Takes the scope from the categories; it stays one of them where the way back would not put it first."""
         given = r5.get("category", [])
         kept = extension_of(out, self.url)
@@ -49,16 +49,16 @@ class _Scope:
             if rest:
                 out["extension"] = rest
         else:
-            scope = out["scope"] = next(filter(_is_scope, given), self.unknown)
+            scope = out["scope"] = next((each for each in given if _is_scope(each, run)), self.unknown)
             if given and given[0] is scope and given[1:] != [scope] and scope not in given[2:]:
                 given = given[1:] or given
         if given:
             out["category"] = given
 
-    def up(self, native: Json, out: Json, run: Run) -> None:  # noqa: ARG002
+    def up(self, native: Json, out: Json, run: Run) -> None:
         """Puts it first, unless it is among the categories."""
         scope, given = native.get("scope", self.unknown), native.get("category", [])
-        if scope != self.unknown and not _is_scope(scope):
+        if scope != self.unknown and not _is_scope(scope, run):
             kept = {"url": self.url, "valueCodeableConcept": scope}
             out["extension"] = [*out.get("extension", ()), kept]
         elif scope != self.unknown and given != [scope] and scope not in given[1:]:
@@ -67,8 +67,8 @@ class _Scope:
             out["category"] = given
 
 
-def _is_scope(concept: Json) -> bool:
-    return any(coding.get("system") == SCOPES for coding in concept.get("coding", ()))
+def _is_scope(concept: Json, run: Run) -> bool:
+    return any(system == SCOPES for system, _ in run.tokens(concept))
 
 
 def add_consent_date(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001

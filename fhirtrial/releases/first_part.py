@@ -48,7 +48,7 @@ def add_first_part(
     def native(first: Json, run: Run) -> Json | None:
         if member == "coding":
             shown_alone = {"display": first["text"]} if "text" in first else None
-            return next(iter(first.get("coding", ())), shown_alone)
+            return next(iter(run.codings(first)), shown_alone)
         part: Json | None = first.get(member)
         if part is not None and member == "reference" and steps[0] is not None:
             back = from_alternate(part, run)

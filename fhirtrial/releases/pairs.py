@@ -216,6 +216,23 @@ def _arms(subject: Json, run: Run) -> dict[str, str]:
     return {each["linkId"]: each["name"] for each in groups if "linkId" in each and "name" in each}
 
 
+def add_milliseconds(block: Block, row: Row, table: Table, inner: Inner) -> None:  # noqa: ARG001
+    """SampledData.interval: R4 has it as ``period``, always in milliseconds, where R5 names the unit besides."""
+
+    def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
+        if source.get("intervalUnit") == "ms" and "interval" in source:
+            out["period"] = source["interval"]
+        else:
+            message = "left out: R4 counts in milliseconds"
+            run.say("warning", "no-r4-form", message, f"{block.path}.{row.name}", row.line)
+
+    def up(given: Any, out: Json, source: Json, run: Run) -> None:  # noqa: ARG001
+        out |= {"interval": given, "intervalUnit": "ms"}
+
+    block.down_rows |= {row.name: down, f"_{row.name}": left_out(block, f"_{row.name}", row)}
+    block.up_rows["period"] = up
+
+
 def left_out(block: Block, name: str, row: Row) -> Down:
     """What stands beside a value that changes its type has no place."""
 
@@ -234,6 +251,7 @@ PAIRS: dict[str, Callable[[Block, Row, Table, Inner], None]] = {
     "decision": add_decision,
     "dosage": add_dosage,
     "hospitalization": add_hospitalization,
+    "milliseconds": add_milliseconds,
     "policy_reference": add_policy_reference,
     "reason": add_reason,
     "scope": add_scope,
