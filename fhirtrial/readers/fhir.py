@@ -90,7 +90,7 @@ def read_resources(
         except InputError as error:
             refuse(error.issue)
             continue
-        yield from _resources(tree, item, refuse)
+        yield from _Pieces(item, refuse).resources(tree, "", None, len(item.raw), 0)
 
 
 def _find(source: ResourceSource, limits: Limits) -> Iterator[Found]:
@@ -139,42 +139,55 @@ def _inside(stream: Stream, reading: Reading) -> Iterator[Found]:
     yield from _READERS[detect(stream, reading.limits)](stream, reading)
 
 
-def _resources(tree: Any, piece: Piece, refuse: Callable[[Issue], None]) -> Iterator[ResourceFound]:
-    """The resource that a piece is, or those in the Bundle that it is."""
+class _Pieces:
+    """
+    Takes a piece apart: the resource that it is, or those in the Bundle that it is.
 
-    def error(message: str, path: str, hint: str = "") -> None:
-        refuse(_issue("not-a-resource", message, piece.origin, path, hint))
+    No function within a function: one that calls itself keeps all that it knows until somebody looks for such circles.
+    """
 
-    def walk_into(node: Any, path: str, full_url: str | None, size: int, depth: int) -> Iterator[ResourceFound]:
+    __slots__ = ("piece", "refuse")
+
+    def __init__(self, piece: Piece, refuse: Callable[[Issue], None]) -> None:
+        self.piece = piece
+        self.refuse = refuse
+
+    def error(self, message: str, path: str, hint: str = "") -> None:
+        """Refuses a part of the piece."""
+        self.refuse(_issue("not-a-resource", message, self.piece.origin, path, hint))
+
+    def resources(self, node: Any, path: str, full_url: str | None, size: int, depth: int) -> Iterator[ResourceFound]:
+        """The resources in a node."""
         if not isinstance(node, dict):
-            error(f"expected a resource, found {_kind(node)}", path)
+            self.error(f"expected a resource, found {_kind(node)}", path)
         elif not isinstance(node.get("resourceType"), str):
             names = ", ".join(list(node)[:5]) or "nothing"
-            error(f"this is no FHIR resource: it holds {names}", path, "a resource has resourceType")
+            self.error(f"this is no FHIR resource: it holds {names}", path, "a resource has resourceType")
         elif node["resourceType"] != "Bundle":
-            yield ResourceFound(resource=node, origin=piece.origin, full_url=full_url, size=size)
+            yield ResourceFound(resource=node, origin=self.piece.origin, full_url=full_url, size=size)
         elif depth == _DEEPEST:
-            error(f"more than {_DEEPEST} Bundles lie in one another", path)
+            self.error(f"more than {_DEEPEST} Bundles lie in one another", path)
         else:
-            entries = node.get("entry", [])
-            if not isinstance(entries, list):
-                error(f"the entries of a Bundle are a list, not {_kind(entries)}", f"{path}entry")
-                return
-            for link in node["link"] if isinstance(node.get("link"), list) else ():
-                if isinstance(link, dict) and link.get("relation") == "next":
-                    message = "the Bundle is one page of several: the next ones are not read"
-                    refuse(_issue("more-pages", message, piece.origin, f"{path}link", "give all pages"))
-            for place, entry in enumerate(entries):
-                here = f"{path}entry[{place}]"
-                if not isinstance(entry, dict):
-                    error(f"expected an entry, found {_kind(entry)}", here)
-                elif "resource" in entry:
-                    url = entry.get("fullUrl")
-                    inner = size // len(entries)
-                    url = url if isinstance(url, str) else None
-                    yield from walk_into(entry["resource"], f"{here}.resource", url, inner, depth + 1)
+            yield from self._entries(node, path, size, depth)
 
-    yield from walk_into(tree, "", None, len(piece.raw), 0)
+    def _entries(self, bundle: dict[str, Any], path: str, size: int, depth: int) -> Iterator[ResourceFound]:
+        entries = bundle.get("entry", [])
+        if not isinstance(entries, list):
+            self.error(f"the entries of a Bundle are a list, not {_kind(entries)}", f"{path}entry")
+            return
+        for link in bundle["link"] if isinstance(bundle.get("link"), list) else ():
+            if isinstance(link, dict) and link.get("relation") == "next":
+                message = "the Bundle is one page of several: the next ones are not read"
+                self.refuse(_issue("more-pages", message, self.piece.origin, f"{path}link", "give all pages"))
+        for place, entry in enumerate(entries):
+            here = f"{path}entry[{place}]"
+            if not isinstance(entry, dict):
+                self.error(f"expected an entry, found {_kind(entry)}", here)
+            elif "resource" in entry:
+                url = entry.get("fullUrl")
+                inner = size // len(entries)
+                url = url if isinstance(url, str) else None
+                yield from self.resources(entry["resource"], f"{here}.resource", url, inner, depth + 1)
 
 
 def _issue(code: str, message: str, origin: Origin, path: str, hint: str) -> Issue:

@@ -27,7 +27,7 @@ class Sheet:
     A table to be written.
 
     ``name`` is that of its file, without ending; ``label`` says what it holds. ``keys`` are the columns that tell its
-    rows apart. Rows lack what is missing in them.
+    rows apart. Rows lack what is missing in them. ``met`` are the columns that rows had when they were appended.
     """
 
     name: str
@@ -35,11 +35,17 @@ class Sheet:
     variables: Mapping[str, Variable]
     keys: tuple[str, ...]
     rows: Rows = field(default_factory=list[dict[str, Any]])
+    met: set[str] = field(default_factory=set)
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Takes a row."""
+        self.rows.append(row)
+        self.met.update(row)
 
     @property
     def columns(self) -> list[Variable]:
         """The columns that have a value in some row, in their usual order."""
-        present = {name for row in self.rows for name in row}
+        present = self.met or {name for row in self.rows for name in row}
         return [variable for name, variable in self.variables.items() if name in present]
 
     @property
@@ -78,9 +84,9 @@ def sheets(records: Iterable[Record], layout: Layout, rows: Callable[[], Rows] =
             value = record.data.get(name)
             for row in value if isinstance(value, list) else [value] if value else ():
                 plain = {column: cell for column, cell in row.items() if column != place}
-                main[name].rows.append(_tied(dataset, said, layout) | plain)
+                main[name].append(_tied(dataset, said, layout) | plain)
                 for supplement in row.get(place, ()):
-                    beside[name].rows.append(_supplement(supplement, row, dataset, said, layout))
+                    beside[name].append(_supplement(supplement, row, dataset, said, layout))
     return [sheet for sheet in (*main.values(), *beside.values()) if len(sheet.rows)]
 
 
