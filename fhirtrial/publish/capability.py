@@ -72,6 +72,7 @@ def capability_statement(
 def _resources(mappings: Sequence[LoadedMapping], searches: Mapping[str, list[Json]]) -> Iterator[Json]:
     """The types that mapping files make, each with the searches that find it again."""
     canonical = {file.resource for mapping in mappings for file in mapping.files.values() if file.canonical}
+    ways = _ways(mappings)
     for kind in sorted({kind for mapping in mappings for kind in mapping.kinds}):
         found = [{"name": "_id", "type": "token"}]
         identified = mappings[0].has_identifier(kind)
@@ -79,11 +80,25 @@ def _resources(mappings: Sequence[LoadedMapping], searches: Mapping[str, list[Js
             found.append({"name": "identifier", "type": "token"})
         if kind in canonical:
             found.append({"name": "url", "type": "uri"})
-        if kind == "Provenance":
-            found.append({"name": "target", "type": "reference"})
-        if kind == "MedicationAdministration":
-            found.append({"name": "patient", "type": "reference"})
+        found += [{"name": name, "type": "reference"} for name in sorted(ways.get(kind, ()))]
         yield _resource(kind, [*found, *searches.get(kind, ())], conditional=identified)
+
+
+def _ways(mappings: Sequence[LoadedMapping]) -> dict[str, set[str]]:
+    """
+    The references by which resources are found that nothing refers to, by type.
+
+    What stands beside a subject's resource row by row is found by the person, as no search leads from it to the
+    subject; what stands there once speaks of the study. Subjects are found by their study.
+    """
+    ways: dict[str, set[str]] = {}
+    for mapping in mappings:
+        for each in mapping.beside:
+            way = "target" if each.source is None else "patient"
+            ways.setdefault(mapping.files[each.file].resource, set()).add(way)
+        if any(each.source is not None for each in mapping.beside):
+            ways.setdefault(mapping.files[mapping.main].resource, set()).add("study")
+    return ways
 
 
 def _definition(kind: str) -> Json:
