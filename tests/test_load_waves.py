@@ -165,16 +165,22 @@ def test_what_was_changed_in_a_cut_study_stops_nothing_behind_it(load: Load) -> 
     assert b'"Group/theirs"' in orjson.dumps([each for name, each in load.target.now().items() if "Study" in name])
 
 
-def test_subjects_are_written_after_their_study(load: Load, tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_subjects_are_written_after_their_study(
+    together: bool, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    A study is there before its subjects are written, in whatever bundles and waves; counted is what is what.
+    A study is there before its subjects are written, in whatever bundles; counted is what is what.
 
-    Where it cannot be written they are not sent, and each says why.
+    In one wave it may even come behind them. Where it cannot be written they are not sent, and each says why.
     """
+    if together:
+        monkeypatch.setattr(loader, "WAVE", 4000)
     load.target.limits = Limits(entries=3, size=1 << 20)
-    told = Participants(study=record(tmp_path))
+    sources = [str(DATA / "csv"), record(tmp_path)][: 1 + together]
+    told = Participants(study=record(tmp_path), study_too=not together)
     issues: list[Issue] = []
-    summary = load_all([str(DATA / "csv")], load.target, participants=told, noticed=issues.append)
+    summary = load_all(sources, load.target, participants=told, noticed=issues.append)
     assert (summary.refused, summary.total("failed")) == (0, 0)
     assert (summary.studies, summary.subjects) == (1, 4)
     assert str(summary).startswith("1 study, 4 subjects, 0 refused; ")
@@ -185,7 +191,7 @@ def test_subjects_are_written_after_their_study(load: Load, tmp_path: Path) -> N
         identifier = [{"system": "https://clinicaltrials.gov/nctid", "value": "NCT00000777"}]
         other.put({"resourceType": "ResearchStudy", "id": name, "status": "active", "identifier": identifier})
     issues.clear()
-    summary = load_all([str(DATA / "csv")], other, participants=told, noticed=issues.append)
+    summary = load_all(sources, other, participants=told, noticed=issues.append)
     assert summary.refused == 5
     assert [issue.code for issue in issues if issue.severity == "error"] == [
         "several-matches",
