@@ -24,7 +24,7 @@ from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Row, Table, wrong
 from fhirtrial.releases.table_checks import check_types, check_use
-from fhirtrial.releases.values import ExtensionValues
+from fhirtrial.releases.values import ExtensionValues, extension_values
 
 _NOTHING = Row(line="", type="", name="")
 SAME_FORM = frozenset(
@@ -67,23 +67,9 @@ class Compiler:
         """The block of each type of resource."""
         check_types(self.table, self.r5)
         made = {name: self.block(name, name) for name in resources}
-        self.values = self.extension_values()
+        self.values = extension_values((self.r5, self.other), self.inner, self.blocks)
         check_use(self.table, self.other, {name for name, _ in self.blocks}, self.needed)
         return made
-
-    def extension_values(self) -> tuple[ExtensionValues, ExtensionValues]:
-        """The values of extensions that the other release lacks, and those of a type that changes, both ways."""
-        forms = {each.name: each.type for each in self.r5.elements("Extension").values() if each.choice}
-        others = {each.name for each in self.other.elements("Extension").values() if each.choice}
-        steps = {name: self.inner(forms[name], forms[name]) for name in sorted(forms.keys() & others)}
-        blocks = {name: self.blocks[forms[name], forms[name]] for name, both in steps.items() if both != (None, None)}
-        rows = [block.extension_rows for block in self.blocks.values()]
-        rows += [block.earlier.extension_rows for block in self.blocks.values() if block.earlier is not None]
-        handled = frozenset().union(*rows)
-        return (
-            ExtensionValues(lacking=frozenset(forms.keys() - others), blocks=blocks, handled=handled, down=True),
-            ExtensionValues(lacking=frozenset(others - forms.keys()), blocks=blocks, handled=handled, down=False),
-        )
 
     def block(self, r5_type: str, other_type: str, *, rows: str = "", required: bool = True) -> Block:
         """The block of a type, once."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from fhirtrial.releases.block import Block, Json
+from fhirtrial.definitions import Definitions
+from fhirtrial.releases.block import Block, Json, Step
 from fhirtrial.releases.run import Run
 
 _EMPTY: tuple[Any, ...] = ({}, [])
@@ -79,6 +80,32 @@ class ExtensionValues:
                 made[name] = parts
         changed = any(made[name] != extension[name] for name in made)
         return {**extension, **made} if changed else extension
+
+
+def extension_values(
+    definitions: tuple[Definitions, Definitions],
+    inner: Callable[[str, str], tuple[Step | None, Step | None]],
+    blocks: Mapping[tuple[str, str], Block],
+) -> tuple[ExtensionValues, ExtensionValues]:
+    """
+    What translates such values down and up.
+
+    Args:
+        definitions: R5's and those of the other release.
+        inner: gives what happens inside a type both ways, and puts it among the blocks.
+        blocks: what happens to each type, by its names in both releases.
+
+    """
+    forms, others = ({e.name: e.type for e in each.elements("Extension").values() if e.choice} for each in definitions)
+    steps = {name: inner(forms[name], forms[name]) for name in sorted(forms.keys() & others)}
+    changing = {name: blocks[forms[name], forms[name]] for name, both in steps.items() if both != (None, None)}
+    rows = [block.extension_rows for block in blocks.values()]
+    rows += [block.earlier.extension_rows for block in blocks.values() if block.earlier is not None]
+    handled = frozenset().union(*rows)
+    return (
+        ExtensionValues(lacking=frozenset(forms.keys() - others), blocks=changing, handled=handled, down=True),
+        ExtensionValues(lacking=frozenset(others.keys() - forms), blocks=changing, handled=handled, down=False),
+    )
 
 
 def tidy(resource: Json) -> Json:
