@@ -23,7 +23,7 @@ from fhirtrial.releases.pairs import PAIRS
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.systems import both_ways
 from fhirtrial.releases.table import Row, Table, wrong
-from fhirtrial.releases.table_checks import check_types, check_use
+from fhirtrial.releases.table_checks import check_types, check_use, unmade
 from fhirtrial.releases.values import ExtensionValues, extension_values
 
 _NOTHING = Row(line="", type="", name="")
@@ -95,7 +95,9 @@ class Compiler:
         if self.words is None:
             self.earlier.keep(block, other_type)
         if required:
-            self.check_required(block, r5_type, other_type)
+            for needed in unmade(self.table, block.path, self.r5.required(r5_type), self.other.required(other_type)):
+                self.needed.add(needed.path)
+                block.copies.append(Needed(block.path, needed.name, self.table.file))
         if self.words is not None and not self.table.to_swap:
             del block.down_rows["extension"]  # nothing to look for in them
         block.finished = True
@@ -383,20 +385,6 @@ class Compiler:
         while base := self.other.base(bases[-1]):
             bases.append(base)
         return [place, *bases]
-
-    def check_required(self, block: Block, r5_type: str, other_type: str) -> None:
-        """What the other release requires is required in R5 as well, or made as a copy."""
-        copied = {row.element for row in self.table.copies.get(block.path, ())}
-        here = {each.name.removesuffix("[x]") for each in self.r5.required(r5_type)}
-        called = {row.to.removesuffix("[x]") for row in self.table.rows.get(block.path, {}).values() if row.to}
-        for needed in self.other.required(other_type):
-            name = needed.name.removesuffix("[x]")
-            if name in here | called or needed.name in copied:
-                continue
-            if needed.path not in self.table.required:
-                raise MappingError(f"the other release requires {needed.path}: it needs a copy", file=self.table.file)
-            self.needed.add(needed.path)
-            block.copies.append(Needed(block.path, needed.name, self.table.file))
 
     def error(self, row: Row, message: str) -> MappingError:
         """A MappingError at a row, or for the whole table where the row is missing."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from fhirtrial.definitions import Definitions
+from fhirtrial.definitions import Definitions, Element
+from fhirtrial.errors import MappingError
 from fhirtrial.issue import nearest
 from fhirtrial.releases.table import Table, wrong, wrong_at
 
@@ -41,6 +43,23 @@ def check_use(table: Table, other: Definitions, types: AbstractSet[str], needed:
         if path not in needed:
             hint = nearest(path, needed) or f"they are {', '.join(sorted(needed))}"
             raise wrong_at(place, f"required: {path} is none of the elements that the other release requires; {hint}")
+
+
+def unmade(table: Table, path: str, here: Iterable[Element], there: Iterable[Element]) -> Iterator[Element]:
+    """
+    The elements of a type that the other release requires (``there``), and that no row and no copy makes.
+
+    What R5 requires as well (``here``) is made of it. Raises MappingError if the table does not name one of them.
+    """
+    made = {each.name.removesuffix("[x]") for each in here}
+    made |= {row.to.removesuffix("[x]") for row in table.rows.get(path, {}).values() if row.to}
+    copied = {row.element for row in table.copies.get(path, ())}
+    for needed in there:
+        if needed.name.removesuffix("[x]") in made or needed.name in copied:
+            continue
+        if needed.path not in table.required:
+            raise MappingError(f"the other release requires {needed.path}: it needs a copy", file=table.file)
+        yield needed
 
 
 def _named(table: Table) -> set[str]:
