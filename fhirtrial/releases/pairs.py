@@ -26,6 +26,7 @@ from fhirtrial.releases.consent import (
 )
 from fhirtrial.releases.encounter import add_hospitalization, add_reason
 from fhirtrial.releases.native_rows import with_code
+from fhirtrial.releases.period_pairs import add_exact_date
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import Row, Table
 
@@ -250,6 +251,7 @@ PAIRS: dict[str, Callable[[Block, Row, Table, Inner], None]] = {
     "content_class": add_content_class,
     "decision": add_decision,
     "dosage": add_dosage,
+    "exact_date": add_exact_date,
     "hospitalization": add_hospitalization,
     "milliseconds": add_milliseconds,
     "policy_reference": add_policy_reference,

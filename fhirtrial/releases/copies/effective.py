@@ -6,6 +6,7 @@ from typing import Any
 
 from fhirtrial.files import MappingFiles
 from fhirtrial.releases.block import ABSENT, Json
+from fhirtrial.releases.period_pairs import NAME, comparable
 from fhirtrial.releases.run import Run
 from fhirtrial.releases.table import CopyRow, Table
 
@@ -22,15 +23,16 @@ class Effective:
 
     def __init__(self, row: CopyRow, table: Table, files: MappingFiles) -> None:  # noqa: ARG002
         self.line = row.line
+        self.exact = table.own(NAME)
 
     def made(self, timing: Json) -> tuple[str, Any]:
         """The element and its value."""
         bounds = timing.get("repeat", {}).get("boundsPeriod")
         if bounds:
-            return "effectivePeriod", bounds
+            return "effectivePeriod", comparable(bounds, self.exact)
         events = timing.get("event")
         if events:
-            span = {"start": min(events), "end": max(events)}
+            span = comparable({"start": min(events), "end": max(events)}, self.exact)
             return ("effectiveDateTime", events[0]) if len(events) == 1 else ("effectivePeriod", span)
         return "effectivePeriod", {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
 
