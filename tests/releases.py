@@ -89,4 +89,5 @@ def _met(node: Json, type_name: str) -> Iterator[tuple[str, str]]:
             continue
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, dict):
+                yield from ((f"{type_name}.{element.name}", part) for part in each)  # as `inside` may call the rows
                 yield from _met(each, element.type)

@@ -56,7 +56,6 @@ def test_an_edited_date_wins() -> None:
     there["period"]["end"] = "2021-03-01"
     back = up(there)
     assert back.resource["period"] == {"start": "2021-02", "end": "2021-03-01"}
-    assert (
-        "warning conflict ResearchStudy/a: Period.end: 2021-03-01 wins over 2021-02-04, which the extension says"
-        in (said(back.issues))
+    assert "warning conflict ResearchStudy/a.period.end: 2021-03-01 wins over 2021-02-04, which the extension says" in (
+        said(back.issues)
     )

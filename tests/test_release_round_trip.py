@@ -107,3 +107,10 @@ def test_whole_runs(release: Release, tmp_path: Path) -> None:
     back = [orjson.loads(line) for line in (tmp_path / "back.jsonl").read_bytes().splitlines()]
     assert {found["protocolSection"]["identificationModule"]["nctId"]: found for found in back} == wanted
     assert issues == []
+
+
+@pytest.mark.parametrize("registry", ["ctgov", "roster", "sdtm", "sdtm-study"])
+def test_what_the_mappings_make_goes_down_as_it_is_made(registry: str) -> None:
+    """Nothing in the mappings keeps R4 from being made at once, which is three times as quick as a step afterwards."""
+    mapper = Mapper(registry=registry)
+    assert Release("R4").finishing(mapper.vocabulary) is not None

@@ -211,8 +211,14 @@ WITHOUT = {
     "ResearchStudy.objective.type": "the address of its code system would stay",
     "MedicationAdministration.statusReason": "the address of its code system would stay",
     "MedicationAdministration.dosage": "it is the same but for R4's rule mad-1",
-    "Period.start": "it is the same but for R4's rule per-1",
-    "Period.end": "it is the same but for R4's rule per-1",
+    "ResearchStudy.period.start": "it is the same but for R4's rule per-1",
+    "ResearchStudy.period.end": "it is the same but for R4's rule per-1",
+    "ResearchSubject.period.start": "it is the same but for R4's rule per-1",
+    "ResearchSubject.period.end": "it is the same but for R4's rule per-1",
+    "Encounter.actualPeriod.start": "it is the same but for R4's rule per-1",
+    "Encounter.actualPeriod.end": "it is the same but for R4's rule per-1",
+    "Timing.repeat.boundsPeriod.start": "it is the same but for R4's rule per-1",
+    "Timing.repeat.boundsPeriod.end": "it is the same but for R4's rule per-1",
 }
 """Rows that FHIR's definitions do not ask for, and what would be wrong without them."""
 

@@ -190,7 +190,8 @@ class Compiler:
             if target.type == "Quantity":
                 steps = (None, native_rows.without_comparator(block, form.name))
         elif form.type == target.type or row.inside or (is_part(form.type) and is_part(target.type)):
-            steps = self.inner(form.type, target.type, row.inside)
+            of_another = form.choice and not row.inside.endswith(f".{form.name}")
+            steps = self.inner(form.type, target.type, "" if of_another else row.inside)
         else:
             raise self.error(row, f"{where} is a {form.type}, in the other release a {target.type}")
         if form.type == "CodeableConcept" and form.coded and not target.coded:
