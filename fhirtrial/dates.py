@@ -15,6 +15,22 @@ _BEGINS_WITH_DATE = re.compile(r"([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?)(?:(?:T|-
 _DATE = re.compile(r"[0-9]{4}(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?)?", re.ASCII)
 
 
+_FULL_TIME = re.compile(
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))",
+    re.ASCII,
+)
+
+
+def is_full_time(value: str) -> bool:
+    """
+    Whether it is a time of a day with seconds and zone, as FHIR writes it: https://hl7.org/fhir/R5/datatypes.html#dateTime
+
+    >>> [is_full_time(text) for text in ("2014-07-02T11:45:00+02:00", "2014-07-02T11:45:00", "2014-02-30T11:45:00Z")]
+    [True, False, False]
+    """
+    return _FULL_TIME.fullmatch(value, 10) is not None and is_date(value[:10])
+
+
 @lru_cache(maxsize=32768)
 def is_date(value: str) -> bool:
     """Whether it is a possible day, month or year as FHIR writes it."""

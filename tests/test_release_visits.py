@@ -137,3 +137,14 @@ def test_a_decision_is_a_modifier() -> None:
     url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Consent.decision"
     assert made["modifierExtension"] == [other, {"url": url, "valueCode": "deny"}]
     assert up(made).resource == given
+
+
+def test_what_a_consent_denies_is_not_hidden() -> None:
+    """R4's provisions say themselves that they deny, R5's by where they stand: that is kept, and told at any depth."""
+    given = {"resourceType": "Consent", "id": "c", "status": "active", "category": [{"text": "A"}]}
+    made = up({**given, "provision": {"type": "deny", "provision": [{"type": "permit"}, {"type": "permit"}]}})
+    url = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Consent.provision.type"
+    assert made.resource["provision"][0]["extension"] == [{"url": url, "valueCode": "deny"}]
+    message = "stands in an extension of R4's, which readers of R5 need not know"
+    told = [issue.message for issue in made.issues if issue.path.endswith(".provision.type")]
+    assert told == [f"'deny' {message}", f"'permit' {message}"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fhirtrial.dates import is_date
+from fhirtrial.dates import is_date, is_full_time
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.mapping.verbatim import (
     FITTING,
@@ -35,7 +35,7 @@ PRIMITIVES = checks(TYPES)
 URL = "https://fhirtrial.org/StructureDefinition/verbatim"
 TEXT = st.one_of(st.sampled_from((*ODD, *DATES)), st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
 many = settings(derandomize=True, deadline=None, database=None, max_examples=800)
-NAMES = {"is_text": is_text, "is_code": is_code, "is_uri": is_uri, "is_date": is_date, "is_decimal": is_decimal}
+NAMES = {each.__name__: each for each in (is_text, is_code, is_uri, is_date, is_full_time, is_decimal)}
 
 
 def fits(fhir_type: str, value: Any, *, plain: bool = False) -> bool:
@@ -61,6 +61,16 @@ def test_what_fits_is_valid(fhir_type: str, value: str) -> None:
     """Whatever the mapping puts into an element is valid there, as the independent checker sees it."""
     if fits(fhir_type, value):
         assert is_valid(fhir_type, value), (fhir_type, value)
+
+
+@pytest.mark.parametrize("moment", ["00:00:00", "23:59:59", "24:00:00", "08:60:00", "08:00", "08", "08:00:00.123"])
+@pytest.mark.parametrize("day", ["2020-02-29", "2021-02-29", "2020-02", "0000-01-01"])
+@pytest.mark.parametrize("zone", ["Z", "+14:00", "+14:30", "-03:30", "+0100", "", " Z"])
+def test_a_whole_time_stays_in_its_element(day: str, moment: str, zone: str) -> None:
+    """A time with seconds and zone fits if and only if FHIR takes it; one that lacks either never does."""
+    value = f"{day}T{moment}{zone}"
+    whole = moment.count(":") == 2 and zone in ("Z", "+14:00", "-03:30")
+    assert fits("dateTime", value) == (whole and is_valid("dateTime", value))
 
 
 @many

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from fhirtrial.dates import begins_with_date, is_zoned, zoned
+from fhirtrial.dates import begins_with_date, is_full_time, is_zoned, zoned
 
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 """https://hl7.org/fhir/R5/extensions/StructureDefinition-data-absent-reason.html"""
@@ -23,6 +23,7 @@ ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-ab
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _ESCAPED = re.compile(rb"\\(?:u00|[bf])")
 _BLANK = re.compile(r"\s+")
+_DAY = len("2020-01-31")
 _CODE = re.compile(r"[^\s]+( [^\s]+)*")
 
 
@@ -55,10 +56,14 @@ def is_later(start: str | None, end: str) -> bool:
 
     >>> is_later("2020-01-15", "2020-01"), is_later("2020-02", "2020-01-31"), is_later("May", "2020")
     (False, True, False)
-    >>> is_later("2020-02-01T10:00", "2020-01-31T09:00")
-    True
+    >>> is_later("2020-02-01T10:00", "2020-01-31T09:00"), is_later("2020-02-01T10:00:00Z", "2020-02-01T11:30:00+02:00")
+    (True, True)
     """
-    if start is None or start <= end:
+    if start is None:
+        return False
+    if len(start) > _DAY < len(end) and is_full_time(start) and is_full_time(end):
+        return datetime.fromisoformat(start) > datetime.fromisoformat(end)
+    if start <= end:
         return False
     first, last = begins_with_date(start), begins_with_date(end)
     if first is None or last is None:
@@ -76,7 +81,7 @@ FITTING = {
     "url": "is_uri({0})",
     "canonical": "is_uri({0})",
     "date": "is_date({0})",
-    "dateTime": "is_date({0})",
+    "dateTime": "is_date({0}) or is_full_time({0})",
     "integer": "{0}.__class__ is int and -2147483648 <= {0} < 2147483648",
     "unsignedInt": "{0}.__class__ is int and 0 <= {0} < 2147483648",
     "positiveInt": "{0}.__class__ is int and 0 < {0} < 2147483648",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from fhirtrial.releases.block import ABSENT, Block, Inner, Json, extension_of, with_extension, without_extension
@@ -101,8 +102,11 @@ def add_decision(block: Block, row: Row, table: Table, inner: Inner) -> None:  #
             if said:
                 out["modifierExtension"] = [*out.get("modifierExtension", ()), {"url": url, **said}]
 
-        def up(self, native: Json, out: Json, run: Run) -> None:  # noqa: ARG002
+        def up(self, native: Json, out: Json, run: Run) -> None:
             """Takes it off."""
+            for said in sorted(set(_types(native.get("provision")))):
+                message = f"{said!r} stands in an extension of R4's, which readers of R5 need not know"
+                run.say("warning", "no-r5-form", message, "Consent.provision.type", row.line)
             mine = [each for each in out.get("modifierExtension", ()) if each.get("url") == url]
             if not mine:
                 return
@@ -114,6 +118,15 @@ def add_decision(block: Block, row: Row, table: Table, inner: Inner) -> None:  #
     for name in ("decision", "_decision"):
         block.down_rows[name] = lambda *_: None
     block.copies.append(Decision())
+
+
+def _types(provision: Any) -> Iterator[str]:
+    """What R4's provisions do, at any depth: permit or deny."""
+    if isinstance(provision, dict):
+        if isinstance(provision.get("type"), str):
+            yield provision["type"]
+        for each in provision.get("provision", ()):
+            yield from _types(each)
 
 
 _DECISION = (("valueCode", "decision"), ("_valueCode", "_decision"))

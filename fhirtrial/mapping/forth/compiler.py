@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from fhirtrial.dates import is_date
+from fhirtrial.dates import is_date, is_full_time
 from fhirtrial.definitions import Definitions
 from fhirtrial.mapping import verbatim
 from fhirtrial.mapping.forth import run as forth_run
@@ -51,6 +51,7 @@ class Forth(ObjectWriter):
             "is_code": verbatim.is_code,
             "is_uri": verbatim.is_uri,
             "is_date": is_date,
+            "is_full_time": is_full_time,
             "is_decimal": verbatim.is_decimal,
         }
 
