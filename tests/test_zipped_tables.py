@@ -149,6 +149,21 @@ def test_links_and_encrypted_and_damaged_members() -> None:
     assert said[0].startswith("error: <bytes>!ex.csv: the member is damaged (")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_table_spoils_no_other_study(method: int) -> None:
+    """Bytes that cannot be unpacked, of the very table that a study begins with, are one error, whatever the packing."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("st/dm.csv", DM)
+        archive.writestr("ok/dm.csv", DM)
+    damaged = bytearray(out.getvalue())
+    start = damaged.index(b"st/dm.csv") + len("st/dm.csv")
+    damaged[start : start + 20] = b"\xff" * 20
+    ids, said = told(bytes(damaged))
+    assert ids == ["S-1", "S-2"]
+    assert said[0].startswith("error: <bytes>!st/dm.csv: the member is damaged (")
+
+
 def test_a_name_that_is_there_twice_counts_once() -> None:
     """Nothing says which of two members is right: the second is refused."""
     out = BytesIO()

@@ -11,7 +11,7 @@ from pathlib import Path
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.readers.source import Found, Reader, Reading, Stream, refusal
-from fhirtrial.readers.zip_member import DAMAGED, admit, parent_of, unpacked
+from fhirtrial.readers.zip_member import DAMAGED, UNREADABLE, admit, parent_of, unpacked
 from fhirtrial.record import Origin
 
 HEAD = 4096
@@ -35,7 +35,7 @@ def folders_of(
             try:
                 with archive.open(by_name[name]) as member:
                     return member.read(HEAD)
-            except (*DAMAGED, EOFError, ValueError):
+            except UNREADABLE:
                 return b""  # what is wrong with it is said when it is unpacked
 
         if reader := reading.members(sorted(by_name), head):

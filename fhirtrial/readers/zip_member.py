@@ -19,6 +19,9 @@ ZIP = re.compile(r"\.zip$", re.IGNORECASE)
 DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError)
 """What zipfile raises for a member that it cannot open."""
 
+UNREADABLE = (*DAMAGED, lzma.LZMAError, zlib.error, EOFError, ValueError)
+"""What reading the bytes of a member raises, whatever it is packed with."""
+
 
 def parent_of(info: zipfile.ZipInfo) -> str:
     """
@@ -61,5 +64,5 @@ def unpacked(member: IO[bytes], info: zipfile.ZipInfo, place: Origin, limits: Li
 def _read(member: IO[bytes], place: Origin) -> bytes:
     try:
         return member.read(CHUNK)
-    except (*DAMAGED, lzma.LZMAError, zlib.error, EOFError, ValueError) as error:
+    except UNREADABLE as error:
         raise refusal("broken-zip", f"the member is damaged ({error})", place) from error
