@@ -124,7 +124,9 @@ class Names:
 
     def give(self, name: str, number: int) -> None:
         """Gives a number to a name, unless it has one."""
-        self._recent.setdefault(name, number)
+        if name in self._recent or (self._database is not None and self.find(name) is not None):
+            return
+        self._recent[name] = number
         if len(self._recent) >= self._limit:
             self._spill()
 

@@ -20,7 +20,7 @@ from fhirtrial.pipelines.convert import convert_all
 from fhirtrial.pipelines.restore import restore_all
 from fhirtrial.readers import read
 from fhirtrial.readers.fhir import read_resources
-from fhirtrial.store import KeySet, ResourceStore
+from fhirtrial.store import KeySet, Names, ResourceStore
 
 from .test_convert import SHARED, STUDIES, lines, many, study
 
@@ -332,6 +332,18 @@ def test_sets_of_keys_spill() -> None:
         assert keys.add(key) == (key not in plain)
         plain.add(key)
     keys.close()
+
+
+def test_the_first_number_of_a_name_counts() -> None:
+    """Whether the names are in memory or on disk, a name keeps the number that it was given first."""
+    numbers = random.Random(3)
+    names, plain = Names(limit=5), dict[str, int]()
+    for place in range(500):
+        name = f"name {numbers.randrange(30)}"
+        names.give(name, place)
+        plain.setdefault(name, place)
+        assert names.find(name) == plain[name]
+    names.close()
 
 
 def test_stores_spill() -> None:
