@@ -77,6 +77,8 @@ class MemoryServer:
                 ]
             elif name in ("_id", "url"):
                 found = [each for each in found if each.get(name.strip("_")) in wanted]
+            elif name == "patient":
+                found = [each for each in found if each.get("subject", {}).get("reference") in wanted]
             elif name == "target":
                 found = [each for each in found if wanted & {one["reference"] for one in each.get("target", ())}]
         entry = [{"resource": each} for each in found if each["resourceType"] == kind]

@@ -10,11 +10,11 @@ import orjson
 
 from fhirtrial.identity import identity_of
 from fhirtrial.issue import Issue
-from fhirtrial.loading.following import ASKED, Following
+from fhirtrial.loading.following import ABSOLUTE, ASKED, Following
 from fhirtrial.loading.loader import in_parts
 from fhirtrial.readers.fhir import ResourceFound
 from fhirtrial.record import Origin
-from fhirtrial.resources import Resource
+from fhirtrial.resources import Resource, spellings
 from fhirtrial.search_value import escaped
 from fhirtrial.server.client import FhirClient
 from fhirtrial.store import KeySet, temporary_database
@@ -67,11 +67,14 @@ class SubjectFetch:
             for subject in self._of(numbers) if numbers else self.client.search(MAIN, {"_count": PAGE}):
                 row = (f"{MAIN}/{subject.get('id')}", *self._facts(subject), orjson.dumps(subject))
                 database.execute("INSERT OR IGNORE INTO subject VALUES (?, ?, ?, ?, ?)", row)
-            for (text,) in database.execute("SELECT text FROM subject ORDER BY study, own, name"):
-                subject = orjson.loads(text)
-                yield from self._studies_of(subject, read)
-                yield from self._referred(self._references(subject), read, without=PERSON)
-                yield subject
+            texts = database.execute("SELECT text FROM subject ORDER BY study, own, name")
+            while subjects := [orjson.loads(text) for (text,) in texts.fetchmany(ASKED)]:
+                for subject in subjects:
+                    yield from self._studies_of(subject, read)
+                referred = set().union(*map(self._references, subjects))
+                yield from self._referred(referred, read, without=PERSON)
+                yield from subjects
+            self._say_without_person(database)
             persons = database.execute(
                 "SELECT person FROM subject WHERE person <> '' GROUP BY person ORDER BY min(study), min(own), person"
             )
@@ -86,12 +89,22 @@ class SubjectFetch:
                 if read.add(f"{STUDY}/{study.get('id')}".encode()):
                     yield study
 
+    def _say_without_person(self, database: sqlite3.Connection) -> None:
+        query = "SELECT count(*) OVER (), name FROM subject WHERE person = '' ORDER BY study, own, name LIMIT 1"
+        count, first = database.execute(query).fetchone() or (0, "")
+        if count:
+            message = (
+                f"what was given to {count:,} of the subjects, and their visits, are not read: they refer to no person"
+            )
+            message += " whom a server can look for; this is the first of them"
+            self._following.say("warning", "person-not-searchable", message, first)
+
     def _around(self, persons: Sequence[str], database: sqlite3.Connection, read: KeySet) -> Iterator[Resource]:
         """Some persons, and what refers to the subjects that they are."""
         yield from self._referred(set(persons), read)
         for kind in self.beside:
             referred: set[str] = set()
-            for resource in self.client.search(kind, {"patient": ",".join(persons), "_count": PAGE}):
+            for resource in self.client.search(kind, {"patient": ",".join(map(escaped, persons)), "_count": PAGE}):
                 named = self._references(resource)
                 if self._names_one(named, database):
                     yield resource
@@ -138,11 +151,22 @@ class SubjectFetch:
             self._following.say("error", "not-on-server", f"the server has no subject of the study {number}", number)
 
     def _facts(self, subject: Resource) -> tuple[str, str, str]:
-        """The study of a subject, what it is called there, and the reference to the person; empty if not said."""
+        """The study of a subject, what it is called there, and whom to look for as the person; empty if not said."""
         references = self._references(subject)
         study = next((name for name in sorted(references) if name.startswith(f"{STUDY}/")), _number(subject))
-        person = next((name for name in sorted(references) if name.startswith(f"{PERSON}/")), "")
-        return study, _own_number(subject), person
+        return study, _own_number(subject), self._person_of(subject)
+
+    def _person_of(self, subject: Resource) -> str:
+        """The person whom a subject is: by type and id, or by the address on another server."""
+        person = subject.get("individual", subject.get("subject"))  # R4 and R4B, R5
+        address = person.get("reference") if isinstance(person, dict) else None
+        if not isinstance(address, str):
+            return ""
+        name = spellings(address)[-1]
+        if not name.startswith(f"{PERSON}/"):
+            return ""
+        here = not ABSOLUTE.match(address) or address.startswith(f"{self.base}/")
+        return name if here else address.partition("/_history/")[0]
 
     def _references(self, resource: Resource) -> set[str]:
         references = set[str]()

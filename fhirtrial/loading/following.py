@@ -16,7 +16,9 @@ ASKED = 50
 """How many resources are asked for with one search."""
 
 _CANONICAL = frozenset({"resource", "definitionCanonical", "instantiatesCanonical"})
-_ABSOLUTE = re.compile(r"(?i)https?://")
+ABSOLUTE = re.compile(r"(?i)https?://")
+"""How an address on any server begins."""
+
 _BY_URL = ("ActivityDefinition", "PlanDefinition")
 
 
@@ -87,7 +89,7 @@ class Following:
     def _reference(self, value: str, references: set[str]) -> None:
         """Adds the resource of this server that a reference means; what is on another has the same name by chance."""
         name = spellings(value)[-1]
-        if not _ABSOLUTE.match(value) or value.startswith(f"{self.base}/"):
+        if not ABSOLUTE.match(value) or value.startswith(f"{self.base}/"):
             references.add(name)
         elif name.partition("/")[0] in self.known and value not in self._elsewhere:
             self._elsewhere.add(value)
