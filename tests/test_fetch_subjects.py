@@ -99,3 +99,23 @@ def test_persons_who_are_not_on_the_server() -> None:
             "person whom a server can look for; this is the first of them [person-not-searchable]"
         ),
     ]
+
+
+def test_what_a_hospital_gave_is_not_read() -> None:
+    """Read is what names the subject or the study; what names only the person is none of the study's."""
+    memory = MemoryServer()
+    said: list[str] = []
+    url = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
+    given = {"resourceType": "MedicationAdministration", "subject": {"reference": "Patient/a"}}
+    wanted = held(
+        subject("a", {"reference": "Patient/a"}),
+        *({"resourceType": kind, "id": "a"} for kind in ("Patient", "Consent")),
+        {"resourceType": "ResearchStudy", "id": "S"},
+        dose("a", "Patient/a"),
+        {**given, "id": "2", "extension": [{"url": url, "valueReference": {"reference": "ResearchStudy/S"}}]},
+    )
+    other = {**given, "id": "4", "extension": [{"url": url, "valueReference": {"reference": "ResearchStudy/T"}}]}
+    memory.held = wanted | held({**given, "id": "3"}, other)
+
+    with serving(memory.handle) as server:
+        assert (sorted(there(server, said)), said) == (sorted(wanted), [])

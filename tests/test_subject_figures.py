@@ -206,6 +206,49 @@ def test_an_unknown_administration_of_others_is_not_counted() -> None:
     assert (study.arms[0].exposed, study.arms[0].administrations) == (1, 1)
 
 
+SUBJECT = (
+    '{"resourceType":"ResearchSubject","id":"%s","study":{"reference":"ResearchStudy/S"},"subject":{%s},"progress":[]}'
+)
+GIVEN = '{"resourceType":"MedicationAdministration","id":"%s","status":"completed","medication":{"concept":{"text":"A"}},"occurenceDateTime":"2020-01-01"%s}'
+PERSON = ',"subject":{"reference":"Patient/p"}'
+LINK = ',"supportingInformation":[{"reference":"ResearchSubject/s"}]'
+STUDY = ',"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/workflow-researchStudy","valueReference":{%s}}]'
+
+
+@pytest.mark.parametrize(
+    ("links", "counted", "lost"),
+    [
+        (["", ""], 2, 0),
+        (["", LINK], 1, 0),
+        ([LINK, "", STUDY % '"reference":"ResearchStudy/S"'], 2, 0),
+        (["", STUDY % '"reference":"ResearchStudy/S"'], 1, 0),
+        (["", STUDY % '"reference":"ResearchStudy/other"'], 0, 1),
+        (["", STUDY % '"identifier":{"value":"other"}'], 0, 1),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, -1])
+def test_what_names_only_the_person_is_of_the_study_where_nothing_names_more(
+    links: list[str], counted: int, lost: int, turn: int
+) -> None:
+    """A hospital's administration to the same person is none of the study's, whether it comes first or last."""
+    given = [GIVEN % (number, PERSON + link) for number, link in enumerate(links)]
+    lines = [SUBJECT % ("s", '"reference":"Patient/p"'), *given]
+
+    figures = subject_figures("\n".join(lines[::turn]).encode())
+
+    (arm,) = figures.studies[0].arms
+    assert (arm.administrations, figures.unattributed) == (counted, lost)
+
+
+@pytest.mark.parametrize("person", ["", '"identifier":{"value":"P"}'])
+def test_a_dose_of_nobody_is_not_given_to_a_subject_of_no_known_person(person: str) -> None:
+    """Two that are not known are not the same."""
+    figures = subject_figures(f"{SUBJECT % ('s', person)}\n{GIVEN % ('1', '')}".encode())
+
+    (arm,) = figures.studies[0].arms
+    assert (arm.exposed, arm.administrations, figures.unattributed) == (0, 0, 1)
+
+
 def test_every_reason_is_told_apart() -> None:
     """Each reason of the tables is one line of the figures, by the code of the list of CDISC."""
     wanted = counted("cdiscpilot01", "assigned")["Xanomeline Low Dose"]["stopped"]

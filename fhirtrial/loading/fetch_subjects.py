@@ -28,8 +28,8 @@ class SubjectFetch:
     Reads subjects, and for many of them at once what refers to them and what they refer to, in little memory.
 
     What was given to somebody is found by the person, which is what servers can look for: no search parameter leads
-    from an administration to a subject. What names no subject of those that are wanted, something that a hospital has
-    given to the same person for instance, is passed over.
+    from an administration to a subject. What names neither a subject nor a study of those that are wanted, something
+    that a hospital has given to the same person for instance, is passed over.
     https://hl7.org/fhir/R5/medicationadministration.html#search
 
     Args:
@@ -63,6 +63,7 @@ class SubjectFetch:
             database.execute(
                 "CREATE TABLE subject (name TEXT PRIMARY KEY, study TEXT, own TEXT, person TEXT, text BLOB)"
             )
+            database.execute("CREATE INDEX of_study ON subject (study)")
             database.execute("BEGIN")
             for subject in self._of(numbers) if numbers else self.client.search(MAIN, {"_count": PAGE}):
                 row = (f"{MAIN}/{subject.get('id')}", *self._facts(subject), orjson.dumps(subject))
@@ -93,10 +94,8 @@ class SubjectFetch:
         query = "SELECT count(*) OVER (), name FROM subject WHERE person = '' ORDER BY study, own, name LIMIT 1"
         count, first = database.execute(query).fetchone() or (0, "")
         if count:
-            message = (
-                f"what was given to {count:,} of the subjects, and their visits, are not read: they refer to no person"
-            )
-            message += " whom a server can look for; this is the first of them"
+            message = f"what was given to {count:,} of the subjects, and their visits, are not read: they refer to no"
+            message += " person whom a server can look for; this is the first of them"
             self._following.say("warning", "person-not-searchable", message, first)
 
     def _around(self, persons: Sequence[str], database: sqlite3.Connection, read: KeySet) -> Iterator[Resource]:
@@ -112,8 +111,9 @@ class SubjectFetch:
             yield from self._referred(referred, read, without=PERSON)
 
     def _names_one(self, references: Iterable[str], database: sqlite3.Connection) -> bool:
-        query = "SELECT 1 FROM subject WHERE name = ?"
-        named = (name for name in references if name.startswith(f"{MAIN}/"))
+        """Whether references name a subject of those that are wanted, or their study."""
+        named = (name for name in references if name.startswith((f"{MAIN}/", f"{STUDY}/")))
+        query = "SELECT 1 FROM subject WHERE name = ?1 UNION ALL SELECT 1 FROM subject WHERE study = ?1 LIMIT 1"
         return any(database.execute(query, (name,)).fetchone() for name in named)
 
     def _referred(self, references: set[str], read: KeySet, *, without: str = "") -> Iterator[Resource]:

@@ -39,6 +39,8 @@ _RANDOMISED = frozenset(
     {(_NCIT, "C114209"), ("http://terminology.hl7.org/CodeSystem/research-subject-milestone", "Randomized")}
 )
 """https://terminology.hl7.org/ValueSet-research-subject-milestones.html"""
+_OF_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
+"""https://hl7.org/fhir/extensions/StructureDefinition-workflow-researchStudy.html"""
 _STARTED = frozenset({"on-study", "on-study-intervention", "on-study-observation", "follow-up", "off-study"})
 """The states of those who take part: https://terminology.hl7.org/CodeSystem-research-subject-state.html"""
 _DONE = frozenset({"in-progress", "on-hold", "completed", "stopped"})
@@ -149,6 +151,8 @@ class _Counting:
         self.seen = KeySet(limit=_SEEN_IN_MEMORY, cache=CACHE)
         self.studies: dict[str, Resource] = {}
         self.tallies = Tallies()
+        self.linked = False
+        """Whether an administration names a subject or a study: then one that names only a person is of no study."""
         self.release("R5" if source_release is None else source_release)
 
     def release(self, name: str) -> Release:
@@ -180,7 +184,8 @@ class _Counting:
                 self.studies.setdefault(str(number.get("value", "")), r5)
         elif kind == SUBJECT:
             person = _reference(r5.get("subject"))
-            self.tallies.subject(name, person, self.facts(r5))
+            facts = self.facts(r5)
+            self.tallies.subject(name, person, facts, studies={facts["study"], facts["number"]} - {""})
         else:
             self.dose(r5)
 
@@ -223,12 +228,15 @@ class _Counting:
     def dose(self, given: Resource) -> None:
         """Adds an administration to whom it was given."""
         owners = [_reference(each) for each in given.get("supportingInformation", ())]
-        owner = next((each for each in owners if each.startswith("ResearchSubject/")), _reference(given.get("subject")))
+        subject = next((each for each in owners if each.startswith(f"{SUBJECT}/")), "")
+        study = "" if subject else _study_of(given)
+        self.linked = self.linked or bool(subject or study)
+        owner = subject or _reference(given.get("subject"))
         status = given.get("status")
         if status == "not-done":
-            self.tallies.of(owner).not_done += 1
+            self.tallies.of(owner, study).not_done += 1
         elif status in _DONE or (status == "unknown" and self.is_received(given)):
-            tally = self.tallies.of(owner)
+            tally = self.tallies.of(owner, study)
             tally.done += 1
             dose = given.get("dosage", {}).get("dose", {})
             value, days = dose.get("value"), _days(given)
@@ -246,7 +254,7 @@ class _Counting:
         arms: dict[str, dict[str, _Arm]] = {}
         numbers: dict[str, str] = {}
         unattributed = 0
-        for facts, tally in self.tallies.joined():
+        for facts, tally in self.tallies.joined(by_person=not self.linked):
             if facts is None:
                 unattributed += tally.done
                 continue
@@ -299,6 +307,13 @@ def _reference(value: Any) -> str:
     """A reference, of a server or not, as type and id; empty if there is none."""
     address = value.get("reference") if isinstance(value, dict) else None
     return spellings(address)[-1] if isinstance(address, str) else ""
+
+
+def _study_of(given: Resource) -> str:
+    """The study that an administration was part of, by type and id, else by number; empty if it is not said."""
+    links = [each.get("valueReference") for each in _listed(given.get("extension")) if each.get("url") == _OF_STUDY]
+    numbers = [each.get("value") for link in _listed(links) for each in _listed(link.get("identifier"))]
+    return next((name for name in (*map(_reference, links), *numbers) if isinstance(name, str) and name), "")
 
 
 def _treatment(given: Resource) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -59,46 +59,55 @@ class Tally:
 
 
 class Tallies:
-    """Subjects with what was given to them, found by what the doses refer to: the subject or the person."""
+    """Subjects with what was given to them, found by what the doses refer to: the subject, or the person, perhaps in a study."""
 
     def __init__(self, *, limit: int = SUBJECTS_IN_MEMORY) -> None:
         self._limit = limit
-        self._held: dict[str, Tally] = {}
+        self._held: dict[tuple[str, str], Tally] = {}
         self._database = temporary_database(cache=CACHE)
         self._database.executescript(
             """
-            CREATE TABLE subject (name TEXT PRIMARY KEY, person TEXT, facts BLOB);
-            CREATE TABLE dose (name TEXT, tally BLOB);
+            CREATE TABLE subject (name TEXT PRIMARY KEY, facts BLOB);
+            CREATE TABLE called (person TEXT, study TEXT, name TEXT, PRIMARY KEY (person, study, name)) WITHOUT ROWID;
+            CREATE TABLE dose (name TEXT, study TEXT, tally BLOB);
             BEGIN;
             """
         )
 
-    def subject(self, name: str, person: str, facts: dict[str, Any]) -> None:
-        """Takes a subject in."""
-        self._database.execute("INSERT OR IGNORE INTO subject VALUES (?, ?, ?)", (name, person, orjson.dumps(facts)))
+    def subject(self, name: str, person: str, facts: dict[str, Any], *, studies: Iterable[str] = ()) -> None:
+        """Takes a subject in, with what the study may be called; a person of "" is not known."""
+        self._database.execute("INSERT OR IGNORE INTO subject VALUES (?, ?)", (name, orjson.dumps(facts)))
+        if person:  # else all whose person is not known would be one
+            rows = [(person, study, name) for study in ("", *studies)]
+            self._database.executemany("INSERT OR IGNORE INTO called VALUES (?, ?, ?)", rows)
 
-    def of(self, name: str) -> Tally:
-        """What was given to a subject or a person, to be added to at once."""
-        tally = self._held.get(name)
+    def of(self, name: str, study: str = "") -> Tally:
+        """What was given to a subject, or to a person (in a study, if it is said), to be added to at once."""
+        tally = self._held.get((name, study))
         if tally is None:
             if len(self._held) >= self._limit:
                 self._spill()
-            tally = self._held[name] = Tally()
+            tally = self._held[name, study] = Tally()
         return tally
 
     def _spill(self) -> None:
-        rows = [(name, tally.dumped()) for name, tally in self._held.items()]
-        self._database.executemany("INSERT INTO dose VALUES (?, ?)", rows)
+        rows = [(*key, tally.dumped()) for key, tally in self._held.items()]
+        self._database.executemany("INSERT INTO dose VALUES (?, ?, ?)", rows)
         self._held.clear()
 
-    def joined(self) -> Iterator[tuple[dict[str, Any] | None, Tally]]:
-        """Each subject's facts and doses, in the order of the subjects' names; None for doses of nobody at hand."""
+    def joined(self, *, by_person: bool = True) -> Iterator[tuple[dict[str, Any] | None, Tally]]:
+        """
+        Each subject's facts and doses, in the order of the subjects' names; None for doses of nobody at hand.
+
+        ``by_person`` says whether doses count that name a subject's person, and no study; else they are left out.
+        """
         self._spill()
+        if not by_person:
+            self._database.execute("DELETE FROM dose WHERE study = '' AND name IN (SELECT person FROM called)")
         self._database.executescript(
             """
-            CREATE INDEX person ON subject (person);
-            UPDATE dose SET name = (SELECT subject.name FROM subject WHERE person = dose.name)
-                WHERE (SELECT count(*) FROM subject WHERE person = dose.name) = 1;
+            UPDATE dose SET name = (SELECT name FROM called WHERE person = dose.name AND study = dose.study)
+                WHERE (SELECT count(*) FROM called WHERE person = dose.name AND study = dose.study) = 1;
             CREATE INDEX dosed ON dose (name);
             """
         )
