@@ -14,8 +14,8 @@ from typing import BinaryIO, cast
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.readers.source import Found, Reading, Stream, chunks_of, refusal
-from fhirtrial.readers.zip_folder import folders_of, read_folder
-from fhirtrial.readers.zip_member import DAMAGED, ZIP, admit, parent_of, unpacked
+from fhirtrial.readers.zip_folder import folder_around, folders_of, read_folder
+from fhirtrial.readers.zip_member import DAMAGED, ZIP, admit, nested, parent_of, unpacked
 from fhirtrial.record import Origin
 
 _READABLE = re.compile(r"\.(?:json|jsonl|ndjson|txt)(?:\.gz)?$|\.gz$", re.IGNORECASE)
@@ -36,6 +36,11 @@ def passed_over(place: Origin, why: str) -> Issue:
 def lies_beside(name: str) -> bool:
     """Whether a file of that name lies beside data, and is none."""
     return _BESIDE.search(name) is not None
+
+
+def why_below_tables(name: str) -> str:
+    """Why a folder of that name is passed over that lies in a folder with the tables of a study."""
+    return "it lies beside the tables" if lies_beside(name) else "it is a folder, and lies in one of tables"
 
 
 def beside_records(name: str) -> str:
@@ -82,17 +87,25 @@ def _members(file: BinaryIO, origin: Origin, reading: Reading) -> Iterator[Found
             raise refusal("empty-zip", "there is no file in it", origin)
         folders = folders_of(archive, [info for info in infos if not lies_beside(f"{parent_of(info)}/")], reading)
         readable = []
+        within: set[str] = set()
         for info in infos:
             place = replace(origin, member=info.filename)
-            if parent_of(info) in folders:
+            around, below = folder_around(info, folders)
+            if around is not None and not below:
                 continue
-            if why := beside_records(info.filename):
+            if below:
+                if below not in within:
+                    within.add(below)
+                    yield passed_over(replace(origin, member=below), why_below_tables(below))
+            elif why := beside_records(info.filename):
                 yield passed_over(place, why)
             else:
                 readable.append((info, place))
         for info, place in readable:
             try:
                 admit(info, place)
+                if ZIP.search(info.filename):
+                    raise nested(place)
                 with archive.open(info) as member:
                     yield from reading.inner(Stream(unpacked(member, info, place, reading.limits), place))
             except InputError as error:

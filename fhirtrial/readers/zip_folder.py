@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.readers.source import Found, Reader, Reading, Stream, refusal
-from fhirtrial.readers.zip_member import DAMAGED, UNREADABLE, admit, parent_of, unpacked
+from fhirtrial.readers.zip_member import DAMAGED, UNREADABLE, admit, leads_out, parent_of, unpacked
 from fhirtrial.record import Origin
 
 HEAD = 4096
 """How many bytes of a member are looked at to see what it is."""
+
+LONGEST = 255
+"""How many bytes the name of a file may have: no usual file system takes more."""
 
 Members = Sequence[zipfile.ZipInfo]
 
@@ -40,7 +44,19 @@ def folders_of(
 
         if reader := reading.members(sorted(by_name), head):
             found[name] = reader, members
-    return found
+    return {name: each for name, each in found.items() if not folder_around(each[1][0], found)[1]}
+
+
+def folder_around(info: zipfile.ZipInfo, folders: Container[str]) -> tuple[str | None, str]:
+    """The folder of tables that a member lies in, and the folder within that one; None and empty for none."""
+    own = parent_of(info)
+    if leads_out(info):  # it is told, wherever it wants to be
+        return (own if own in folders else None), ""
+    parts = own.split("/") if own else []
+    for count in range(len(parts) + 1):
+        if (name := "/".join(parts[:count])) in folders:
+            return name, "/".join(parts[: count + 1]) if count < len(parts) else ""
+    return None, ""
 
 
 def read_folder(
@@ -50,30 +66,37 @@ def read_folder(
     The records of such a folder; ``origin`` is its own.
 
     It is unpacked to a folder that only this user can look into, under the rules for any member. One that cannot be
-    unpacked is an issue, and the others are read. What is no table is not unpacked.
+    unpacked is an issue, and the others are read; that its table is missing is then not said besides. What is no table
+    is not unpacked.
     """
     prefix = f"{name}/" if name else ""
     with tempfile.TemporaryDirectory(prefix="fhirtrial-") as folder:
         names = _Names(folder, origin, prefix)
         room = reading.limits.unpacked
         there: set[str] = set()
+        refused = False
         for info in members:
             place, own = replace(origin, member=info.filename), _name_of(info)
             try:
                 admit(info, place)
+                if len(os.fsencode(own)) > LONGEST:
+                    raise refusal("bad-member-name", f"the name has more than {LONGEST} bytes", place)
                 if own in there:
                     raise refusal("duplicate-member", "the archive has two files of this name", place)
                 there.add(own)
                 room -= _unpack(archive, info, place, Path(folder) / own, room, reading)
             except InputError as error:
+                refused = refused or reading.is_table(own)
                 yield error.issue
             except DAMAGED as error:
+                refused = refused or reading.is_table(own)
                 yield refusal("broken-zip", f"the member is damaged ({error})", place).issue
         # What these files are opened for is no progress in what was given.
         quiet = replace(reading, opened=lambda _: None)
         try:
             for found in reader(Stream(iter(()), Origin(file=folder), folder=folder), quiet):
-                yield names.shown(found)
+                if not (refused and isinstance(found, Issue) and found.code == "missing-dataset"):
+                    yield names.shown(found)
         except InputError as error:
             raise InputError(names.of_issue(error.issue)) from error
 

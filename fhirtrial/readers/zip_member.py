@@ -34,17 +34,20 @@ def parent_of(info: zipfile.ZipInfo) -> str:
     return "/".join(folder for folder in folders if folder not in ("", "."))
 
 
-def admit(info: zipfile.ZipInfo, place: Origin) -> None:
-    """Raises InputError for a member that no archive of records has."""
+def leads_out(info: zipfile.ZipInfo) -> bool:
+    """Whether the name of a member is none of a place in the archive."""
     parts = info.filename.replace("\\", "/").split("/")
-    if not parts[0] or ".." in parts or re.match("[A-Za-z]:", info.filename):
+    return not parts[0] or ".." in parts or re.match("[A-Za-z]:", info.filename) is not None
+
+
+def admit(info: zipfile.ZipInfo, place: Origin) -> None:
+    """Raises InputError for a member that no archive of records has, and no folder of tables."""
+    if leads_out(info):
         raise refusal("bad-member-name", "the name leads out of the archive", place)
     if stat.S_ISLNK(info.external_attr >> 16):
         raise refusal("symlink-member", "the member is a symbolic link, not a file", place)
     if info.flag_bits & 1:
         raise refusal("encrypted-member", "the member is encrypted", place, hint="unpack it first")
-    if ZIP.search(info.filename):
-        raise nested(place)
 
 
 def nested(place: Origin) -> InputError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from fhirtrial.errors import InputError
 from fhirtrial.issue import Issue
 from fhirtrial.layout import Layout
-from fhirtrial.readers.archive import lies_beside, passed_over, unopened
+from fhirtrial.readers.archive import lies_beside, passed_over, unopened, why_below_tables
 from fhirtrial.readers.source import refusal
 from fhirtrial.readers.tables.define import NOTHING, Define, read_define
 from fhirtrial.readers.tables.form import ENDINGS
@@ -78,7 +78,12 @@ def folder(path: str, layouts: Mapping[str, Layout]) -> Folder:
     tables: dict[str, list[TableFile]] = {registry: [] for registry in layouts}
     issues: list[Issue] = []
     places: defaultdict[str, list[str]] = defaultdict(list)
-    names = sorted(_names(path))
+    names = []
+    for name, why in sorted(_entries(path)):
+        if why:
+            issues.append(passed_over(Origin(file=str(Path(path) / name)), why))
+        else:
+            names.append(name)
     define = NOTHING
     for name in names:
         if name.lower() == DEFINE:
@@ -107,9 +112,14 @@ def folder(path: str, layouts: Mapping[str, Layout]) -> Folder:
     return Folder(tables=tables, issues=tuple(issues))
 
 
-def _names(path: str) -> Iterator[str]:
+def _entries(path: str) -> Iterator[tuple[str, str]]:
+    """The names in a folder, and why one is passed over that is no file."""
     try:
-        yield from (entry.name for entry in os.scandir(path) if entry.is_file())
+        for entry in os.scandir(path):
+            if entry.is_file():
+                yield entry.name, ""
+            else:
+                yield entry.name, why_below_tables(entry.name) if entry.is_dir() else "it is no file"
     except OSError as error:
         raise unopened(path, error) from error
 
