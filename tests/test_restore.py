@@ -23,6 +23,7 @@ from fhirtrial.readers.fhir import read_resources
 from fhirtrial.store import KeySet, Names, ResourceStore
 
 from .test_convert import SHARED, STUDIES, lines, many, study
+from .test_participants import ROSTER
 
 MAPPER = Mapper()
 Json = dict[str, Any]
@@ -319,6 +320,22 @@ def test_duplicates(memory: int) -> None:
             "the first counts [duplicate-resource]"
         ),
         "warning: <bytes>:3: Location/location",
+    ]
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 0], ids=["in memory", "on disk"])
+def test_a_dose_that_is_there_twice_counts_once(memory: int) -> None:
+    """Of what points at a subject the first of a name counts too, as the warning says."""
+    text = converted(ROSTER)
+    (dose, *_) = (line for line in text.splitlines() if b'"resourceType":"MedicationAdministration"' in line)
+    changed = orjson.loads(dose)
+    changed["dosage"]["dose"]["value"] = 99
+
+    records, noticed = restored(text, orjson.dumps(changed), registry="roster", memory=memory)
+
+    assert records == restored(text, registry="roster")[0]
+    assert [(issue.severity, issue.code, issue.place) for issue in noticed[-1:]] == [
+        ("warning", "duplicate-resource", "<bytes>:1")
     ]
 
 

@@ -165,7 +165,8 @@ class _Index:
                     store.name(name, first)
                 return
             self.differs(kind, names[0], found, store.place(first))
-            if kind == self.main:
+            # What others refer to may still be found by an address that only it has.
+            if kind == self.main or kind in self.besides.kinds or all(map(self._is_known, names)):
                 return
         place = str(found.origin)
         self.releases.meet(resource)
@@ -182,6 +183,9 @@ class _Index:
                 else:
                     store.link(number, target)
         self.summary.resources[kind] += 1
+
+    def _is_known(self, name: str) -> bool:
+        return self.store.find(name) is not None
 
     def differs(self, kind: str, name: str, found: ResourceFound, first: str) -> None:
         """Reports a resource that was read before with other content."""
