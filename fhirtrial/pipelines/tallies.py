@@ -59,7 +59,7 @@ class Tally:
 
 
 class Tallies:
-    """Subjects with what was given to them, found by what doses refer to: the subject, or the person in a study or in any."""
+    """Subjects with what was given to them, found by what doses refer to: the subject, or the person."""
 
     def __init__(self, *, limit: int = SUBJECTS_IN_MEMORY) -> None:
         self._limit = limit
