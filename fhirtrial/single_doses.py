@@ -10,6 +10,7 @@ MedicationAdministration: https://hl7.org/fhir/R5/medicationadministration.html
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,7 +19,7 @@ from typing import Any
 import orjson
 
 from fhirtrial.conversion import Conversion
-from fhirtrial.dates import is_date
+from fhirtrial.dates import clock, is_date
 from fhirtrial.issue import Issue
 from fhirtrial.resources import Resource
 
@@ -157,6 +158,8 @@ def dose_days(given: Resource, base: str) -> tuple[list[str], str]:
         if length > 1:
             raise NotExploded(f"one dose in {length} days: on which of them is not said")
         every = 1
+    elif not _is_whole(period, each, every, length):
+        raise NotExploded("its start or end has a time of day: how many doses there are between them is not certain")
     count = -(-length // every) * each
     if count > MOST:
         raise NotExploded(f"there would be {count:,}, more than {MOST:,}")
@@ -195,3 +198,30 @@ def _day(period: dict[str, Any], name: str) -> date:
     if len(text) < len("2020-01-01") or not is_date(text[:10]):
         raise NotExploded(f"its {name}, {text}, is no full date")
     return date.fromisoformat(text[:10])
+
+
+def _is_whole(period: dict[str, Any], each: int, every: int, length: int) -> bool:
+    """
+    Whether its times of day, if it has any, leave the number of doses certain.
+
+    They do if one dose every so many days, counted from time to time, makes as many as counted day by day. Offsets
+    that differ by more than the clocks of summer do not.
+    """
+    texts = [_written(period, name) for name in ("start", "end")]
+    if all(len(text) == len("2020-01-01") for text in texts):
+        return True
+    started, ended = (clock(text) for text in texts)
+    if each != 1 or started is None or ended is None:
+        return False
+    (start, first), (end, last) = started, ended
+    if (first is None) != (last is None) or abs((first or 0) - (last or 0)) > 60:
+        return False
+    return end >= start or (length - 1) % every != 0
+
+
+def _written(period: dict[str, Any], name: str) -> str:
+    """A bound with its time of day, which stands beside the element if FHIR does not take it: it wants an offset."""
+    text = str(period[name])
+    beside = period.get(f"_{name}", {}).get("extension", ())
+    carried = [str(orjson.loads(b64decode(found[key]))) for found in beside if (key := "valueBase64Binary") in found]
+    return carried[0] if carried and len(text) == len("2020-01-01") else text

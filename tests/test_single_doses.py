@@ -88,9 +88,42 @@ def test_doses_follow_from_frequency_and_days(often: str, start: date, further: 
 
 
 def test_one_dose_is_one() -> None:
-    """Of a row that says once there is one dose, on its day; of times only the day is certain."""
+    """Of a row that says once there is one dose, on its day; a time of day does not make it more."""
     assert days(row("ONCE", "2020-02-29", "2020-02-29")) == ["2020-02-29"]
-    assert days(row("QD", "2020-02-28T23:50", "2020-02-29T00:10")) == ["2020-02-28", "2020-02-29"]
+    assert days(row("ONCE", "2020-02-29T08:00", "2020-02-29T20:00")) == ["2020-02-29"]
+
+
+TIMED = {
+    ("QD", "2020-01-01T08:00", "2020-01-03T08:00"): 3,
+    ("QD", "2020-01-01T08:00", "2020-01-03T08:30:15"): 3,
+    ("QD", "2020-01-01T08:00+01:00", "2020-01-03T08:00+02:00"): 3,
+    ("QD", "2020-01-01T08:00:00Z", "2020-01-01T08:00:00Z"): 1,
+    ("QOD", "2020-01-01T08:00", "2020-01-04T07:00"): 2,
+    ("EVERY WEEK", "2020-01-01T08:00Z", "2020-01-10T07:00Z"): 2,
+    ("QD", "2020-01-01T08:00", "2020-01-03T07:59"): None,
+    ("QD", "2020-01-01T23:50", "2020-01-02T00:10"): None,
+    ("QD", "2020-01-01T08:00", "2020-01-03"): None,
+    ("QD", "2020-01-01", "2020-01-03T08:00"): None,
+    ("QD", "2020-01-01T08", "2020-01-03T09"): None,
+    ("QD", "2020-01-01T08:00", "2020-01-03T24:00"): None,
+    ("QD", "2020-01-01T08:00Z", "2020-01-03T09:00"): None,
+    ("QD", "2020-01-01T08:00Z", "2020-01-03T09:00+05:00"): None,
+    ("EVERY WEEK", "2020-01-01T08:00:00Z", "2020-01-08T07:00:00Z"): None,
+    ("Q4H", "2020-01-01T20:00", "2020-01-02T04:00"): None,
+    ("Q4H", "2020-01-01T20:00:00Z", "2020-01-02T04:00:00Z"): None,
+    ("BID", "2020-01-03T20:00", "2020-01-04T08:00"): None,
+    ("BID", "2020-01-03T08:00", "2020-01-03T20:00"): None,
+}
+
+
+@pytest.mark.parametrize("said", TIMED)
+def test_times_of_day(said: tuple[str, str, str]) -> None:
+    """Doses follow where as many come from time to time as day by day, at most one a day; else it is told."""
+    made = fhirtrial.convert(subject(row(*said)), explode=True)
+    reason = "its start or end has a time of day: how many doses there are between them is not certain"
+    told = [issue.message for issue in made.issues if issue.code == "not-exploded"]
+    assert told == ([] if TIMED[said] else [f"no single doses are made of it: {reason}"])
+    assert len(singles(made.resources)) == (TIMED[said] or 0)
 
 
 REFUSED = {
