@@ -21,7 +21,7 @@ import orjson
 from fhirtrial.conversion import Conversion
 from fhirtrial.dates import clock, is_date
 from fhirtrial.issue import Issue
-from fhirtrial.resources import Resource
+from fhirtrial.resources import Resource, codings_of
 
 MOST = 10_000
 """How many doses may follow from one interval: more than 27 years of one a day are a mistake in its dates."""
@@ -42,12 +42,8 @@ def is_single_dose(resource: Mapping[str, Any], base: str) -> bool:
     """Whether a resource, in whatever release, is one that `with_single_doses` has made."""
     if resource.get("resourceType") != _ADMINISTRATION:
         return False
-    listed = resource.get("category")
-    for concept in listed if isinstance(listed, list) else [listed]:
-        for coding in concept.get("coding", ()) if isinstance(concept, dict) else ():
-            if isinstance(coding, dict) and coding.get("code") == KIND:
-                return bool(coding.get("system") == f"{base}CodeSystem/dose-record")
-    return False
+    kind = (f"{base}CodeSystem/dose-record", KIND)
+    return any((coding.get("system"), coding.get("code")) == kind for coding in codings_of(resource.get("category")))
 
 
 def with_single_doses(conversion: Conversion, places: Mapping[str, str]) -> Conversion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from csv import DictReader
 from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -302,3 +303,17 @@ def test_a_roster_explodes_too(tmp_path: Path) -> None:
         ("doses[3]", "no single doses are made of it: its end is not known")
     ]
     assert fhirtrial.restore(made.resources, registry="roster").data == record.data
+
+
+@pytest.mark.parametrize("codings", [None, 5, "x", [None], [5], [{"system": "x", "code": []}]])
+def test_what_has_no_shape_spoils_no_other(codings: Any, tmp_path: Path) -> None:
+    """A category that is none is the error of its subject; the others of a run come back."""
+    records = [subject(row("QD", "2020-01-01", "2020-01-02"), dm={"USUBJID": number}) for number in ("S-1", "S-2")]
+    made = [found for record in records for found in fhirtrial.convert(record).resources]
+    next(found for found in made if "exposure" in codes(found))["category"] = [{"coding": codings}]
+    (tmp_path / "all.ndjson").write_bytes(b"\n".join(map(orjson.dumps, made)))
+    back = ["restore", str(tmp_path / "all.ndjson"), "--format", "sdtm", "-o", f"{tmp_path}/tables/"]
+    run = CliRunner().invoke(main, back)
+    assert (run.exit_code, run.output.count("not-fhir-shaped]")) == (1, 1), run.output
+    with (tmp_path / "tables" / "dm.csv").open() as file:
+        assert [found["USUBJID"] for found in DictReader(file)] == ["S-2"]
