@@ -1,8 +1,9 @@
 """
 Single doses that follow from an interval and how often in it: for those who count doses and not intervals.
 
-Nobody has recorded them one by one, so they are marked by a category of their own, and are part of the administration
-that the data do hold. That one is left as it is: it alone is read on the way back, and counted in figures.
+Mostly nobody has recorded them one by one, so they are marked by a category of their own, and are part of the
+administration that the data do hold; of one that was recorded as a single dose the note says so. The administration is
+left as it is: it alone is read on the way back, and counted in figures.
 
 MedicationAdministration: https://hl7.org/fhir/R5/medicationadministration.html
 """
@@ -25,6 +26,9 @@ from fhirtrial.resources import Resource, codings_of
 
 MOST = 10_000
 """How many doses may follow from one interval: more than 27 years of one a day are a mistake in its dates."""
+
+MOST_OF_RECORD = 100_000
+"""How many may follow from all intervals of a record; one that would make more of them makes none."""
 
 KIND = "single-dose"
 """The code of their category."""
@@ -55,12 +59,14 @@ def with_single_doses(conversion: Conversion, places: Mapping[str, str]) -> Conv
     """
     texts = dict(conversion.texts)
     issues = list(conversion.issues)
+    room = MOST_OF_RECORD
     for reference, text in conversion.texts.items():
         if not reference.startswith(f"{_ADMINISTRATION}/"):
             continue
         given = orjson.loads(text)
         try:
-            for dose in single_doses(given, conversion.base):
+            for dose in single_doses(given, conversion.base, room=room):
+                room -= 1
                 texts[f"{_ADMINISTRATION}/{dose['id']}"] = orjson.dumps(dose)
         except NotExploded as why:
             issues.append(
@@ -76,16 +82,25 @@ def with_single_doses(conversion: Conversion, places: Mapping[str, str]) -> Conv
     return replace(conversion, texts=texts, issues=tuple(issues))
 
 
-def single_doses(given: Resource, base: str) -> Iterator[Resource]:
-    """The doses that follow from an administration of R5. Raises NotExploded where none do for certain."""
+def single_doses(given: Resource, base: str, *, room: int = MOST_OF_RECORD) -> Iterator[Resource]:
+    """
+    The doses that follow from an administration of R5.
+
+    Raises NotExploded where none do for certain, and where they are more than there is ``room`` for.
+    """
     if given.get("status") in ("not-done", "entered-in-error"):
         return
     days, term = dose_days(given, base)
+    if len(days) > room:
+        raise NotExploded(f"with its {len(days):,} the record would have more than {MOST_OF_RECORD:,}")
     shared = _shared(given)
+    if "occurenceDateTime" in given:
+        said = "the recorded dose itself."
+    else:
+        said = f"which follows from an interval and its frequency{term}; it was not recorded by itself."
     for number, day in enumerate(days, 1):
         # The id of the administration stands for study, subject and row.
         name = f"{KIND}-{hashlib.sha256(orjson.dumps((given['id'], number))).hexdigest()[:32]}"
-        said = f"Dose {number} of {len(days)}, which follows from an interval and its frequency{term}"
         yield {
             "resourceType": _ADMINISTRATION,
             "id": name,
@@ -100,7 +115,7 @@ def single_doses(given: Resource, base: str) -> Iterator[Resource]:
                 }
             ],
             "occurenceDateTime": day,
-            "note": [{"text": f"{said}; it was not recorded by itself."}],
+            "note": [{"text": f"Dose {number} of {len(days)}, {said}"}],
             **shared,
         }
 

@@ -23,7 +23,7 @@ from fhirtrial.pipelines.convert import convert_all
 from fhirtrial.pipelines.participants import Participants
 from fhirtrial.pipelines.subjects import subject_figures
 from fhirtrial.record import Record
-from fhirtrial.single_doses import MOST
+from fhirtrial.single_doses import MOST, MOST_OF_RECORD
 
 from .conformance import problems
 from .conformance.earlier import earlier_problems
@@ -167,6 +167,21 @@ def test_as_many_as_are_allowed() -> None:
     assert len(days(row("BID", "2000-01-01", str(end)))) == MOST
 
 
+def test_as_many_as_are_allowed_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval of which more would follow than there is room for is told; one that fits is exploded all the same."""
+    assert MOST_OF_RECORD == 10 * MOST
+    monkeypatch.setattr("fhirtrial.single_doses.MOST_OF_RECORD", 5)
+    lengths = ((1, 3), (4, 6), (7, 8), (9, 9))
+    record = subject(*(row("QD", f"2020-01-0{first}", f"2020-01-0{last}") for first, last in lengths))
+    made = fhirtrial.convert(record, explode=True)
+    assert [found["occurenceDateTime"][-1] for found in singles(made.resources)] == ["1", "2", "3", "7", "8"]
+    reason = "the record would have more than 5"
+    assert [(issue.code, issue.path, issue.message) for issue in made.issues] == [
+        ("not-exploded", "ex[1]", f"no single doses are made of it: with its 3 {reason}"),
+        ("not-exploded", "ex[3]", f"no single doses are made of it: with its 1 {reason}"),
+    ]
+
+
 def test_they_are_made_of_r5() -> None:
     """What is another release already is refused."""
     mapper = Mapper(registry="sdtm")
@@ -301,6 +316,11 @@ def test_a_roster_explodes_too(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [(issue.path, issue.message) for issue in made.issues] == [
         ("doses[3]", "no single doses are made of it: its end is not known")
+    ]
+    notes = [each["note"][0]["text"] for each in singles(made.resources)]
+    assert notes[:2] == [
+        "Dose 1 of 1, the recorded dose itself.",
+        "Dose 1 of 6, which follows from an interval and its frequency; it was not recorded by itself.",
     ]
     assert fhirtrial.restore(made.resources, registry="roster").data == record.data
 
