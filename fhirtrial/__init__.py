@@ -190,7 +190,7 @@ def differences(record: Record, *, study: Record) -> tuple[Issue, ...]:
     Where a study's own tables (TS and TA of SDTM) and the registry's record of it say different things: a warning each.
 
     What cannot be compared is an information. Args: ``record`` is the study of its tables, from `read`; ``study`` the
-    registry's record. Raises UsageError if ``record`` is not such a study.
+    registry's record. Raises UsageError if ``record`` is not such a study, or ``study`` not a record of that registry.
     """
     from fhirtrial.files import MappingFiles
     from fhirtrial.mapping.facts import load_facts

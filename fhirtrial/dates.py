@@ -51,6 +51,9 @@ def begins_with_date(value: str) -> str | None:
 
 
 _LOCAL = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?)?", re.ASCII)
+_TIMED = re.compile(
+    r".{10}T((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?", re.ASCII
+)
 _ZONED = re.compile(r"(.+?)(:00)?(?:Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
 _OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])", re.ASCII)
 
@@ -112,3 +115,21 @@ def is_zoned(text: str, local: str) -> bool:
     return (
         found is not None and _LOCAL.fullmatch(local) is not None and local in (found[1], f"{found[1]}{found[2] or ''}")
     )
+
+
+def clock(text: str) -> tuple[str, int | None] | None:
+    """
+    The time of day of a text of ISO 8601 as clocks show it, and its offset in minutes if it has one.
+
+    None without a time, or with one that is not known to the minute.
+
+    >>> clock("2014-07-02T11:45"), clock("2014-07-02T11:45:30-02:30"), clock("2014-07-02T11")
+    (('11:45', None), ('11:45', -150), None)
+    """
+    found = _TIMED.fullmatch(text)
+    if found is None:
+        return None
+    if text.endswith("Z"):
+        return found[1], 0
+    offset = None if found[2] is None else int(f"{found[2]}1") * (int(found[3]) * 60 + int(found[4]))
+    return found[1], offset

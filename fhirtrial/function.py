@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fhirtrial.issue import Notice
+
 Json = Any
 
 
@@ -16,14 +18,15 @@ class Function:
 
     ``members`` are those of the objects that it makes, where they are known; none: any that the type has. ``doubt``
     gives, of the same values, one sentence if there is something wrong with them, else None, and ``doubt_code`` says
-    what kind of issue that is; ``doubt_back`` gives the same of what the inverse takes.
+    what kind of issue that is; a `Notice` is an information instead. ``doubt_back`` gives the same of what the inverse
+    takes.
     """
 
     name: str
     forth: Callable[..., Json]
     back: Callable[..., Json] | None
     tables: int
-    doubt: Callable[..., str | None] | None
+    doubt: Callable[..., str | Notice | None] | None
     doubt_back: Callable[..., str | None] | None
     members: tuple[str, ...] = ()
     doubt_code: str = "contradiction"
@@ -36,7 +39,7 @@ def named(
     back: Callable[..., Json] | None = None,
     *,
     tables: int = 0,
-    doubt: Callable[..., str | None] | None = None,
+    doubt: Callable[..., str | Notice | None] | None = None,
     doubt_back: Callable[..., str | None] | None = None,
     members: tuple[str, ...] = (),
     doubt_code: str = "contradiction",

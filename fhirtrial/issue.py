@@ -15,6 +15,14 @@ Severity = Literal["error", "warning", "information"]
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is worth saying of values that are not wrong: the code and the message of an information."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """

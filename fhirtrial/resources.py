@@ -90,3 +90,24 @@ def entries(bundle: Resource) -> Iterator[tuple[Resource, str | None]]:
     for entry in bundle.get("entry") or ():
         if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
             yield entry["resource"], entry.get("fullUrl")
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """
+    The objects of an element that may be one or a list; nothing is expected of its shape.
+
+    >>> objects({"a": 1}), objects([{"a": 1}, None, 5]), objects(None)
+    ([{'a': 1}], [{'a': 1}], [])
+    """
+    found = value if isinstance(value, list) else [value]
+    return [each for each in found if isinstance(each, dict)]
+
+
+def codings_of(concept: Any) -> list[dict[str, Any]]:
+    """
+    The codings of a CodeableConcept or a list of them; nothing is expected of its shape.
+
+    >>> codings_of([{"coding": [{"code": "a"}, None]}, {"coding": 5}, {"text": "b"}])
+    [{'code': 'a'}]
+    """
+    return [coding for each in objects(concept) for coding in objects(each.get("coding"))]

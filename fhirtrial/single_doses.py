@@ -1,8 +1,9 @@
 """
 Single doses that follow from an interval and how often in it: for those who count doses and not intervals.
 
-Nobody has recorded them one by one, so they are marked by a category of their own, and are part of the administration
-that the data do hold. That one is left as it is: it alone is read on the way back, and counted in figures.
+Mostly nobody has recorded them one by one, so they are marked by a category of their own, and are part of the
+administration that the data do hold; of one that was recorded as a single dose the note says so. The administration is
+left as it is: it alone is read on the way back, and counted in figures.
 
 MedicationAdministration: https://hl7.org/fhir/R5/medicationadministration.html
 """
@@ -10,6 +11,7 @@ MedicationAdministration: https://hl7.org/fhir/R5/medicationadministration.html
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,12 +20,15 @@ from typing import Any
 import orjson
 
 from fhirtrial.conversion import Conversion
-from fhirtrial.dates import is_date
+from fhirtrial.dates import clock, is_date
 from fhirtrial.issue import Issue
-from fhirtrial.resources import Resource
+from fhirtrial.resources import Resource, codings_of
 
 MOST = 10_000
 """How many doses may follow from one interval: more than 27 years of one a day are a mistake in its dates."""
+
+MOST_OF_RECORD = 100_000
+"""How many may follow from all intervals of a record; one that would make more of them makes none."""
 
 KIND = "single-dose"
 """The code of their category."""
@@ -41,12 +46,8 @@ def is_single_dose(resource: Mapping[str, Any], base: str) -> bool:
     """Whether a resource, in whatever release, is one that `with_single_doses` has made."""
     if resource.get("resourceType") != _ADMINISTRATION:
         return False
-    listed = resource.get("category")
-    for concept in listed if isinstance(listed, list) else [listed]:
-        for coding in concept.get("coding", ()) if isinstance(concept, dict) else ():
-            if isinstance(coding, dict) and coding.get("code") == KIND:
-                return bool(coding.get("system") == f"{base}CodeSystem/dose-record")
-    return False
+    kind = (f"{base}CodeSystem/dose-record", KIND)
+    return any((coding.get("system"), coding.get("code")) == kind for coding in codings_of(resource.get("category")))
 
 
 def with_single_doses(conversion: Conversion, places: Mapping[str, str]) -> Conversion:
@@ -58,12 +59,14 @@ def with_single_doses(conversion: Conversion, places: Mapping[str, str]) -> Conv
     """
     texts = dict(conversion.texts)
     issues = list(conversion.issues)
+    room = MOST_OF_RECORD
     for reference, text in conversion.texts.items():
         if not reference.startswith(f"{_ADMINISTRATION}/"):
             continue
         given = orjson.loads(text)
         try:
-            for dose in single_doses(given, conversion.base):
+            for dose in single_doses(given, conversion.base, room=room):
+                room -= 1
                 texts[f"{_ADMINISTRATION}/{dose['id']}"] = orjson.dumps(dose)
         except NotExploded as why:
             issues.append(
@@ -79,16 +82,25 @@ def with_single_doses(conversion: Conversion, places: Mapping[str, str]) -> Conv
     return replace(conversion, texts=texts, issues=tuple(issues))
 
 
-def single_doses(given: Resource, base: str) -> Iterator[Resource]:
-    """The doses that follow from an administration of R5. Raises NotExploded where none do for certain."""
+def single_doses(given: Resource, base: str, *, room: int = MOST_OF_RECORD) -> Iterator[Resource]:
+    """
+    The doses that follow from an administration of R5.
+
+    Raises NotExploded where none do for certain, and where they are more than there is ``room`` for.
+    """
     if given.get("status") in ("not-done", "entered-in-error"):
         return
     days, term = dose_days(given, base)
+    if len(days) > room:
+        raise NotExploded(f"with its {len(days):,} the record would have more than {MOST_OF_RECORD:,}")
     shared = _shared(given)
+    if "occurenceDateTime" in given:
+        said = "the recorded dose itself."
+    else:
+        said = f"which follows from an interval and its frequency{term}; it was not recorded by itself."
     for number, day in enumerate(days, 1):
         # The id of the administration stands for study, subject and row.
         name = f"{KIND}-{hashlib.sha256(orjson.dumps((given['id'], number))).hexdigest()[:32]}"
-        said = f"Dose {number} of {len(days)}, which follows from an interval and its frequency{term}"
         yield {
             "resourceType": _ADMINISTRATION,
             "id": name,
@@ -103,7 +115,7 @@ def single_doses(given: Resource, base: str) -> Iterator[Resource]:
                 }
             ],
             "occurenceDateTime": day,
-            "note": [{"text": f"{said}; it was not recorded by itself."}],
+            "note": [{"text": f"Dose {number} of {len(days)}, {said}"}],
             **shared,
         }
 
@@ -157,6 +169,8 @@ def dose_days(given: Resource, base: str) -> tuple[list[str], str]:
         if length > 1:
             raise NotExploded(f"one dose in {length} days: on which of them is not said")
         every = 1
+    elif not _is_whole(period, each, every, length):
+        raise NotExploded("its start or end has a time of day: how many doses there are between them is not certain")
     count = -(-length // every) * each
     if count > MOST:
         raise NotExploded(f"there would be {count:,}, more than {MOST:,}")
@@ -195,3 +209,30 @@ def _day(period: dict[str, Any], name: str) -> date:
     if len(text) < len("2020-01-01") or not is_date(text[:10]):
         raise NotExploded(f"its {name}, {text}, is no full date")
     return date.fromisoformat(text[:10])
+
+
+def _is_whole(period: dict[str, Any], each: int, every: int, length: int) -> bool:
+    """
+    Whether its times of day, if it has any, leave the number of doses certain.
+
+    They do if one dose every so many days, counted from time to time, makes as many as counted day by day. Offsets
+    that differ by more than the clocks of summer do not.
+    """
+    texts = [_written(period, name) for name in ("start", "end")]
+    if all(len(text) == len("2020-01-01") for text in texts):
+        return True
+    started, ended = (clock(text) for text in texts)
+    if each != 1 or started is None or ended is None:
+        return False
+    (start, first), (end, last) = started, ended
+    if (first is None) != (last is None) or abs((first or 0) - (last or 0)) > 60:
+        return False
+    return end >= start or (length - 1) % every != 0
+
+
+def _written(period: dict[str, Any], name: str) -> str:
+    """A bound with its time of day, which stands beside the element if FHIR does not take it: it wants an offset."""
+    text = str(period[name])
+    beside = period.get(f"_{name}", {}).get("extension", ())
+    carried = [str(orjson.loads(b64decode(found[key]))) for found in beside if (key := "valueBase64Binary") in found]
+    return carried[0] if carried and len(text) == len("2020-01-01") else text

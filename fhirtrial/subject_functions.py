@@ -107,7 +107,14 @@ def certain_date(text: str) -> str | None:
     return begins_with_date(text)
 
 
-@named()
+def ends_too_early(end: str | None, start: str | None) -> str | None:
+    """That the end of a period is before its start."""
+    if end is None or start is None or begins_with_date(end) is None or certain_end(end, start) is not None:
+        return None
+    return f"{end!r} is before the start, {start}: no end is copied"
+
+
+@named(doubt=ends_too_early)
 def certain_end(end: str | None, start: str | None) -> str | None:
     """The same for the end of a period, unless it is before the start."""
     last, first = (None if text is None else begins_with_date(text) for text in (end, start))

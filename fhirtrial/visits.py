@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+from fhirtrial.issue import Notice
+from fhirtrial.matching import folded
+
 Json = Any
 
 
@@ -26,7 +29,7 @@ def visit_link(
     number: float | None, name: str | None, visits: Sequence[Json] | None, study: str | None, subject: str | None
 ) -> str | None:
     """
-    The literal reference to the one visit of a subject that has this number; without a number, this name.
+    The literal reference to the one visit of a subject that has this number; without a number, this name, in any case.
 
     A visit that is repeated is none: nothing says which of them is meant.
 
@@ -37,9 +40,23 @@ def visit_link(
     return f"Encounter/{visit_id(study, subject, found[0])}" if len(found) == 1 else None
 
 
-def visit_unknown(number: float | None, name: str | None, visits: Sequence[Json] | None, *_: str | None) -> str | None:
-    """Why a dose has no visit, though it names one and there are visits; the same words for all doses of a subject."""
-    if (number is None and name is None) or not visits or _named(number, name, visits):
+def visit_unknown(
+    number: float | None, name: str | None, visits: Sequence[Json] | None, *_: str | None
+) -> str | Notice | None:
+    """
+    Why a dose has no visit, though it names one and there are visits; the same words for all doses of a subject.
+
+    That a visit is repeated is nothing wrong.
+
+    >>> visit_unknown(1, None, [{"VISITNUM": 1}, {"VISITNUM": 1}]).message
+    'SV has this visit 2 times: the doses of it refer to none'
+    """
+    if (number is None and name is None) or not visits:
+        return None
+    found = _named(number, name, visits)
+    if len(found) > 1:
+        return Notice("repeated-visit", f"SV has this visit {len(found)} times: the doses of it refer to none")
+    if found:
         return None
     return "the dose is of a visit that SV does not have: it refers to none"
 
@@ -47,4 +64,6 @@ def visit_unknown(number: float | None, name: str | None, visits: Sequence[Json]
 def _named(number: float | None, name: str | None, visits: Sequence[Json]) -> list[Json]:
     if number is not None:
         return [visit for visit in visits if visit.get("VISITNUM") == number]
-    return [] if name is None else [visit for visit in visits if visit.get("VISIT") == name]
+    if name is None:
+        return []
+    return [visit for visit in visits if "VISIT" in visit and folded(visit["VISIT"]) == folded(name)]

@@ -179,9 +179,9 @@ def test_the_state_of_a_subject(state: str, data: dict[str, Any]) -> None:
 
 
 def test_rows_in_the_order_of_their_numbers() -> None:
-    """Numbers count, also those in digits; what has none stands last, as it came."""
+    """Numbers count, also those in digits; texts follow, and what is absent stands last, as it came."""
     rows = [{"n": "10"}, {"n": None}, {"n": 2}, {}, {"n": "x"}, {"n": "1"}]
-    assert in_order(rows, ["n"]) == [{"n": "1"}, {"n": 2}, {"n": "10"}, {"n": None}, {}, {"n": "x"}]
+    assert in_order(rows, ["n"]) == [{"n": "1"}, {"n": 2}, {"n": "10"}, {"n": "x"}, {"n": None}, {}]
 
 
 def test_a_resource_that_no_file_makes_is_reported() -> None:

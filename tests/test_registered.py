@@ -211,6 +211,9 @@ def test_only_tables_of_a_study_are_compared() -> None:
     """A subject is no study."""
     with pytest.raises(UsageError, match=r"^records of sdtm are not compared with a registry's record of the study$"):
         fhirtrial.differences(Record(registry="sdtm", id="1", data={}), study=registered())
+    mine = Record(registry="sdtm-study", id="S", data={"STUDYID": "S"})
+    with pytest.raises(UsageError, match=r"^sdtm-study is compared with a record of ctgov, not of sdtm-study$"):
+        fhirtrial.differences(mine, study=mine)
 
 
 WRONG = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from csv import DictReader
 from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +23,7 @@ from fhirtrial.pipelines.convert import convert_all
 from fhirtrial.pipelines.participants import Participants
 from fhirtrial.pipelines.subjects import subject_figures
 from fhirtrial.record import Record
-from fhirtrial.single_doses import MOST
+from fhirtrial.single_doses import MOST, MOST_OF_RECORD
 
 from .conformance import problems
 from .conformance.earlier import earlier_problems
@@ -88,9 +89,42 @@ def test_doses_follow_from_frequency_and_days(often: str, start: date, further: 
 
 
 def test_one_dose_is_one() -> None:
-    """Of a row that says once there is one dose, on its day; of times only the day is certain."""
+    """Of a row that says once there is one dose, on its day; a time of day does not make it more."""
     assert days(row("ONCE", "2020-02-29", "2020-02-29")) == ["2020-02-29"]
-    assert days(row("QD", "2020-02-28T23:50", "2020-02-29T00:10")) == ["2020-02-28", "2020-02-29"]
+    assert days(row("ONCE", "2020-02-29T08:00", "2020-02-29T20:00")) == ["2020-02-29"]
+
+
+TIMED = {
+    ("QD", "2020-01-01T08:00", "2020-01-03T08:00"): 3,
+    ("QD", "2020-01-01T08:00", "2020-01-03T08:30:15"): 3,
+    ("QD", "2020-01-01T08:00+01:00", "2020-01-03T08:00+02:00"): 3,
+    ("QD", "2020-01-01T08:00:00Z", "2020-01-01T08:00:00Z"): 1,
+    ("QOD", "2020-01-01T08:00", "2020-01-04T07:00"): 2,
+    ("EVERY WEEK", "2020-01-01T08:00Z", "2020-01-10T07:00Z"): 2,
+    ("QD", "2020-01-01T08:00", "2020-01-03T07:59"): None,
+    ("QD", "2020-01-01T23:50", "2020-01-02T00:10"): None,
+    ("QD", "2020-01-01T08:00", "2020-01-03"): None,
+    ("QD", "2020-01-01", "2020-01-03T08:00"): None,
+    ("QD", "2020-01-01T08", "2020-01-03T09"): None,
+    ("QD", "2020-01-01T08:00", "2020-01-03T24:00"): None,
+    ("QD", "2020-01-01T08:00Z", "2020-01-03T09:00"): None,
+    ("QD", "2020-01-01T08:00Z", "2020-01-03T09:00+05:00"): None,
+    ("EVERY WEEK", "2020-01-01T08:00:00Z", "2020-01-08T07:00:00Z"): None,
+    ("Q4H", "2020-01-01T20:00", "2020-01-02T04:00"): None,
+    ("Q4H", "2020-01-01T20:00:00Z", "2020-01-02T04:00:00Z"): None,
+    ("BID", "2020-01-03T20:00", "2020-01-04T08:00"): None,
+    ("BID", "2020-01-03T08:00", "2020-01-03T20:00"): None,
+}
+
+
+@pytest.mark.parametrize("said", TIMED)
+def test_times_of_day(said: tuple[str, str, str]) -> None:
+    """Doses follow where as many come from time to time as day by day, at most one a day; else it is told."""
+    made = fhirtrial.convert(subject(row(*said)), explode=True)
+    reason = "its start or end has a time of day: how many doses there are between them is not certain"
+    told = [issue.message for issue in made.issues if issue.code == "not-exploded"]
+    assert told == ([] if TIMED[said] else [f"no single doses are made of it: {reason}"])
+    assert len(singles(made.resources)) == (TIMED[said] or 0)
 
 
 REFUSED = {
@@ -131,6 +165,21 @@ def test_as_many_as_are_allowed() -> None:
     assert MOST % 2 == 0
     end = date(2000, 1, 1) + timedelta(days=MOST // 2 - 1)
     assert len(days(row("BID", "2000-01-01", str(end)))) == MOST
+
+
+def test_as_many_as_are_allowed_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval of which more would follow than there is room for is told; one that fits is exploded all the same."""
+    assert MOST_OF_RECORD == 10 * MOST
+    monkeypatch.setattr("fhirtrial.single_doses.MOST_OF_RECORD", 5)
+    lengths = ((1, 3), (4, 6), (7, 8), (9, 9))
+    record = subject(*(row("QD", f"2020-01-0{first}", f"2020-01-0{last}") for first, last in lengths))
+    made = fhirtrial.convert(record, explode=True)
+    assert [found["occurenceDateTime"][-1] for found in singles(made.resources)] == ["1", "2", "3", "7", "8"]
+    reason = "the record would have more than 5"
+    assert [(issue.code, issue.path, issue.message) for issue in made.issues] == [
+        ("not-exploded", "ex[1]", f"no single doses are made of it: with its 3 {reason}"),
+        ("not-exploded", "ex[3]", f"no single doses are made of it: with its 1 {reason}"),
+    ]
 
 
 def test_they_are_made_of_r5() -> None:
@@ -268,4 +317,23 @@ def test_a_roster_explodes_too(tmp_path: Path) -> None:
     assert [(issue.path, issue.message) for issue in made.issues] == [
         ("doses[3]", "no single doses are made of it: its end is not known")
     ]
+    notes = [each["note"][0]["text"] for each in singles(made.resources)]
+    assert notes[:2] == [
+        "Dose 1 of 1, the recorded dose itself.",
+        "Dose 1 of 6, which follows from an interval and its frequency; it was not recorded by itself.",
+    ]
     assert fhirtrial.restore(made.resources, registry="roster").data == record.data
+
+
+@pytest.mark.parametrize("codings", [None, 5, "x", [None], [5], [{"system": "x", "code": []}]])
+def test_what_has_no_shape_spoils_no_other(codings: Any, tmp_path: Path) -> None:
+    """A category that is none is the error of its subject; the others of a run come back."""
+    records = [subject(row("QD", "2020-01-01", "2020-01-02"), dm={"USUBJID": number}) for number in ("S-1", "S-2")]
+    made = [found for record in records for found in fhirtrial.convert(record).resources]
+    next(found for found in made if "exposure" in codes(found))["category"] = [{"coding": codings}]
+    (tmp_path / "all.ndjson").write_bytes(b"\n".join(map(orjson.dumps, made)))
+    back = ["restore", str(tmp_path / "all.ndjson"), "--format", "sdtm", "-o", f"{tmp_path}/tables/"]
+    run = CliRunner().invoke(main, back)
+    assert (run.exit_code, run.output.count("not-fhir-shaped]")) == (1, 1), run.output
+    with (tmp_path / "tables" / "dm.csv").open() as file:
+        assert [found["USUBJID"] for found in DictReader(file)] == ["S-2"]

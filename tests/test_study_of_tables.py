@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fhirtrial.conversion import Conversion
 from fhirtrial.errors import MappingError
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.record import Record
@@ -37,11 +38,12 @@ def shared(name: str) -> Record:
 
 def study(rows: list[Json]) -> Json:
     """The ResearchStudy of a few rows of TS."""
-    return (
-        mapper_of("sdtm-study")
-        .convert(Record(registry="sdtm-study", id="S", data={"STUDYID": "S", "ts": rows}))
-        .resources[0]
-    )
+    return convert(rows).resources[0]
+
+
+def convert(rows: list[Json]) -> Conversion:
+    """What a few rows of TS become."""
+    return mapper_of("sdtm-study").convert(Record(registry="sdtm-study", id="S", data={"STUDYID": "S", "ts": rows}))
 
 
 def row(code: str, value: str, **more: Any) -> Json:
@@ -110,6 +112,32 @@ def test_what_is_not_certain_is_not_coded() -> None:
     assert found["studyDesign"] == [{"text": "Random: N"}]
     assert found["condition"] == [{"text": "Hay fever"}]
     assert found["period"] == {"start": "2020-03"}
+
+
+@pytest.mark.parametrize(("term", "code"), [("F", "female"), (" f", "female"), ("m", "male"), ("Both", None)])
+def test_the_sex_of_those_who_take_part(term: str, code: str | None) -> None:
+    """In whatever case; both are no characteristic, since all of them are required."""
+    made = convert([row("SEXPOP", term)])
+    (group,) = (found for found in made.resources if found["resourceType"] == "Group")
+    if code is None:
+        assert [each["valueCoding"]["code"] for each in group["extension"]] == ["ALL"]
+    values = [each["valueCodeableConcept"]["coding"][0]["code"] for each in group.get("characteristic", ())]
+    assert (values, made.issues) == ([code] if code else [], ())
+
+
+def test_what_is_unknown_or_contradicts_itself_is_said() -> None:
+    """A sex that is no term, and an end before the start: a warning each, with the value."""
+    rows = [row("SEXPOP", "women"), row("SSTDTC", "2020-03"), row("SENDTC", "2019-12-31")]
+    assert [(issue.severity, issue.code, issue.message) for issue in convert(rows).issues] == [
+        ("warning", "contradiction", "'2019-12-31' is before the start, 2020-03: no end is copied"),
+        (
+            "warning",
+            "unknown-value",
+            "'women' has no row in sdtm-study/codes/sex-population.json: it stays text",
+        ),
+    ]
+    later = [row("SSTDTC", "2020-03"), row("SENDTC", "2020")]
+    assert [convert(rows).issues for rows in (later, [row("SENDTC", "soon"), later[0]], [later[1]])] == [()] * 3
 
 
 CODES = (

@@ -12,6 +12,7 @@ from fhirtrial.codes import load_tables
 from fhirtrial.dates import begins_with_date, is_date
 from fhirtrial.dosing import Frequency, dosage_text, dose_text, frequency, printable
 from fhirtrial.files import MappingFiles
+from fhirtrial.issue import Notice
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.mapping.verbatim import is_text
 from fhirtrial.matching import (
@@ -37,7 +38,7 @@ from fhirtrial.subject_functions import (
     system_of,
     times,
 )
-from fhirtrial.visits import visit_link, visit_unknown
+from fhirtrial.visits import visit_id, visit_link, visit_unknown
 
 from .subjects import STAMPS, terms
 
@@ -225,23 +226,33 @@ def test_visits() -> None:
     """A dose is of the one visit with its number, else its name; the link is to the very resource that the row makes."""
     data = {"dm": {"STUDYID": "S", "USUBJID": "1"}, "sv": [{**row, "SVSTDTC": "2020"} for row in VISITS]}
     made = Mapper(registry="sdtm").convert(Record(registry="sdtm", id="1", data=data)).texts
-    named = [(1, "A"), (1, "other name"), (None, "A"), (None, "C")]
+    named = [(1, "A"), (1, "other name"), (None, "A"), (None, " a"), (None, "C")]
     links = [visit_link(number, name, VISITS, "S", "1") for number, name in named]
     assert set(links) <= set(made) and len(set(links)) == 2
-    assert sum(link.startswith("Encounter/") for link in made) == 4
-    for number, name in ((2, "B"), (None, "B"), (3, "A"), (None, "a"), (None, None)):
+    ids = [visit_id("S", "1", visit) for visit in VISITS]
+    assert {link for link in made if link.startswith("Encounter/")} == {
+        f"Encounter/{id}" for id in (*ids[:2], f"{ids[2]}-2", ids[3])
+    }
+    for number, name in ((2, "B"), (None, "B"), (3, "A"), (None, "D"), (None, None)):
         assert visit_link(number, name, VISITS, "S", "1") is None
     message = "the dose is of a visit that SV does not have: it refers to none"
-    assert [visit_unknown(number, None, VISITS, "S", "1") for number in (1, 2, 3, None)] == [None, None, message, None]
+    twice = Notice("repeated-visit", "SV has this visit 2 times: the doses of it refer to none")
+    assert [visit_unknown(number, None, VISITS, "S", "1") for number in (1, 2, 3, None)] == [None, twice, message, None]
+    assert [visit_unknown(None, name, VISITS, "S", "1") for name in ("a", "b", "D")] == [None, twice, message]
     assert visit_unknown(3, None, None, "S", "1") is visit_unknown(3, None, [], "S", "1") is None
 
 
-def test_a_missing_visit_is_said_once() -> None:
-    """However many doses of a subject name visits that SV does not have."""
-    rows = [{"EXSEQ": number, "EXTRT": "X", "VISITNUM": 10 + number} for number in range(3)]
-    data = {"dm": {"STUDYID": "S", "USUBJID": "1"}, "sv": [{"VISITNUM": 1}], "ex": rows}
+def test_a_missing_or_repeated_visit_is_said_once() -> None:
+    """However many doses of a subject name visits that SV does not have, or has twice."""
+    numbers = (10, 11, 1, 2, 2, 1, 12)
+    rows = [{"EXSEQ": place, "EXTRT": "X", "VISITNUM": number} for place, number in enumerate(numbers)]
+    visits = [{"VISITNUM": number, "SVSTDTC": f"2020-01-0{day}"} for day, number in enumerate((1, 1, 2, 2, 3), 1)]
+    data = {"dm": {"STUDYID": "S", "USUBJID": "1"}, "sv": visits, "ex": rows}
     issues = Mapper(registry="sdtm").convert(Record(registry="sdtm", id="1", data=data)).issues
-    assert [issue.path for issue in issues if issue.code == "unknown-visit"] == ["ex[0].VISITNUM"]
+    assert [(issue.severity, issue.code, issue.path) for issue in issues if issue.code != "absent"] == [
+        ("warning", "unknown-visit", "ex[0].VISITNUM"),
+        ("information", "repeated-visit", "ex[2].VISITNUM"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+import fhirtrial
 from fhirtrial import read
 from fhirtrial.errors import UsageError
 from fhirtrial.readers.tables.define import read_define
@@ -155,6 +156,26 @@ def test_what_a_roster_is(tmp_path: Path) -> None:
         ],
     }
     assert "doses" not in records[1].data
+
+
+def test_doses_stand_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    """By the numbers in the ids, however long: so single doses and intervals come back between each other."""
+    long = "9" * 5000
+    ids = ["D10", long, "D2", "02", "2", "b", "", "D1", "1", "D1a", "", ""]
+    rows = [f"A,{id},{'QD,2020-01-01' if number % 2 else ','},{number}" for number, id in enumerate(ids)]
+    doses = "\n".join(["subject_id,dose_id,frequency,end,dose", *rows, ""])
+    records, issues = read_all(write(tmp_path, {"subjects.csv": "subject_id\nA\n", "doses.csv": doses}))
+
+    assert [each.get("dose_id") for each in records[0].data["doses"]] == [
+        "1", "02", "2", long, "D1", "D1a", "D2", "D10", "b", None, None, None,
+    ]  # fmt: skip
+    order = "dose_id and start and end and frequency"
+    assert issues == [
+        f"information: doses.csv:2: A: doses.dose_id: the rows are not in the order of {order}: they are put into it [sorted]"
+    ]
+    made = fhirtrial.convert(records[0])
+    restored = fhirtrial.restore(made.resources, registry="roster", verify=True)
+    assert (restored.data, restored.issues) == (records[0].data, ())
 
 
 def _lines(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fhirtrial.dates import begins_with_date
 from fhirtrial.design_functions import duration_text, whole_number
+from fhirtrial.errors import UsageError
 from fhirtrial.issue import Issue, nearest
 from fhirtrial.mapping.facts import Arms, Fact, Facts, Keys
 from fhirtrial.matching import folded
@@ -36,7 +37,11 @@ def differences(record: Record, study: Record, facts: Facts) -> tuple[Issue, ...
         study: the record of the registry that ``facts`` name.
         facts: what is compared.
 
+    Raises UsageError if ``study`` is no record of that registry.
+
     """
+    if study.registry != facts.registry:
+        raise UsageError(f"{record.registry} is compared with a record of {facts.registry}, not of {study.registry}")
     found = [*_facts(record, study, facts), *_arms(record, study, facts.arms)]
     return tuple(found)
 

@@ -24,7 +24,7 @@ from fhirtrial.readers.fhir import ResourceFound, ResourceSource, read_resources
 from fhirtrial.releases.copies.entries import present
 from fhirtrial.releases.detect import release_of
 from fhirtrial.releases.release import Release
-from fhirtrial.resources import Resource, spellings
+from fhirtrial.resources import Resource, codings_of, objects, spellings
 from fhirtrial.single_doses import is_single_dose
 from fhirtrial.store import KeySet
 
@@ -180,7 +180,7 @@ class _Counting:
         r5 = self.release(self.last).up(resource, find=self.studies.get, foreign=False).resource
         if kind == STUDY:
             self.studies[name] = r5
-            for number in _listed(r5.get("identifier")):
+            for number in objects(r5.get("identifier")):
                 self.studies.setdefault(str(number.get("value", "")), r5)
         elif kind == SUBJECT:
             person = _reference(r5.get("subject"))
@@ -197,14 +197,14 @@ class _Counting:
             lambda entry: entry.get("startDate"),
             lambda entry: entry.get("endDate"),
         )
-        states = [coding.get("code") for coding in _codings((now or {}).get("subjectState"))]
+        states = [coding.get("code") for coding in codings_of((now or {}).get("subjectState"))]
         said = str((now or {}).get("subjectState", {}).get("text", "")).strip().casefold()
         reasons = [each["reason"] for each in ([now] if now else []) + entries[::-1] if "reason" in each]
         reason = reasons[0] if reasons else {}
-        codings = _codings(reason)
+        codings = codings_of(reason)
         study = subject.get("study", {})
         number = study.get("identifier", {}).get("value", "")
-        extensions = _listed(subject.get("extension"))
+        extensions = objects(subject.get("extension"))
         labels = [str(each.get("valueString", "")) for each in extensions if each.get("url") == self.label_url]
         first = codings[0] if codings else {}
         text = first.get("display") or reason.get("text") or first.get("code") or "no reason said"
@@ -219,8 +219,8 @@ class _Counting:
             "randomised": any(
                 _token(coding) in _RANDOMISED
                 for entry in entries
-                for milestone in _listed(entry.get("milestone"))
-                for coding in _codings(milestone)
+                for milestone in objects(entry.get("milestone"))
+                for coding in codings_of(milestone)
             ),
             "reason": [text, first.get("code", "")],
         }
@@ -246,7 +246,7 @@ class _Counting:
     def is_received(self, given: Resource) -> bool:
         """Whether an administration of unknown status is one of ours: then it is not known if it is over, no more."""
         return any(
-            coding.get("system") == f"{self.base}CodeSystem/dose-record" for coding in _codings(given.get("category"))
+            coding.get("system") == f"{self.base}CodeSystem/dose-record" for coding in codings_of(given.get("category"))
         )
 
     def figures(self) -> SubjectFigures:
@@ -269,7 +269,7 @@ class _Counting:
         )
 
     def _groups(self, study: str) -> list[dict[str, Any]]:
-        return _listed(self.studies.get(study, {}).get("comparisonGroup"))
+        return objects(self.studies.get(study, {}).get("comparisonGroup"))
 
     def _arm_name(self, study: str, arm: str, label: str) -> str:
         for group in self._groups(study):
@@ -288,15 +288,6 @@ class _Counting:
             planned=recruitment.get("targetNumber", recruitment.get("actualNumber")),
             arms=tuple(arms.get(name, _Arm()).figures(name) for name in dict.fromkeys([*own, *others])),
         )
-
-
-def _listed(value: Any) -> list[dict[str, Any]]:
-    found = value if isinstance(value, list) else [value]
-    return [each for each in found if isinstance(each, dict)]
-
-
-def _codings(concept: Any) -> list[dict[str, Any]]:
-    return [coding for each in _listed(concept) for coding in _listed(each.get("coding"))]
 
 
 def _token(coding: dict[str, Any]) -> tuple[Any, Any]:
@@ -319,7 +310,7 @@ def _study_of(given: Resource) -> str:
 def _treatment(given: Resource) -> str:
     medication = given.get("medication", {})
     reference, concept = medication.get("reference", {}), medication.get("concept", {})
-    codings = _codings(concept)
+    codings = codings_of(concept)
     named = [reference.get("display"), concept.get("text"), *(each.get("display") for each in codings)]
     return str(next((name for name in named if name), reference.get("reference", "")))
 

@@ -12,7 +12,7 @@ from orjson import Fragment
 
 from fhirtrial.codes import Coding, Table
 from fhirtrial.errors import InputError
-from fhirtrial.issue import Issue, nearest
+from fhirtrial.issue import Issue, Notice, nearest
 from fhirtrial.mapping.forth.finishing import Finish
 from fhirtrial.mapping.verbatim import ABSENT, beside, inside, is_code
 
@@ -62,11 +62,13 @@ class ForthRun:
         issue = Issue(severity=severity, code=code, message=message, path=path, mapping=mapping, hint=hint)
         self.issues.append(issue)
 
-    def doubt(self, code: str, message: str, path: str, mapping: str) -> None:
-        """Notes what is wrong with values, once where many rows say the same."""
+    def doubt(self, code: str, doubt: str | Notice, path: str, mapping: str) -> None:
+        """Notes what is wrong with values, or worth saying of them, once where many rows say the same."""
+        noticed = isinstance(doubt, Notice)
+        code, message = (doubt.code, doubt.message) if isinstance(doubt, Notice) else (code, doubt)
         if (code, message) not in self.seen:
             self.seen[code, message] = path
-            self.say("warning", code, message, path, mapping)
+            self.say("information" if noticed else "warning", code, message, path, mapping)
 
     def refuse(self, key: str, value: Any, fhir_type: str, path: str, mapping: str, why: str = "") -> dict[str, Any]:
         """The members that carry a value which its FHIR type cannot hold: beside the element, not in it."""

@@ -175,18 +175,10 @@ class Assembly:
     ) -> Generator[Issue, None, list[dict[str, Any]]]:
         """The rows in the order of their sequence numbers, each number once; gives what is wrong with them."""
         sequence = dataset.sequence
-        if not sequence:
-            found = [row for _, row in rows]
-            put = in_order(found, dataset.order) if dataset.order else found
-            if any(one is not other for one, other in zip(found, put, strict=True)):
-                yield from self._put_in_order(dataset, dataset.order, part, rows[0][0], key)
-            return put
         seen: dict[Any, int] = {}
-        kept: list[dict[str, Any]] = []
-        last: Any = None
-        sorted_, by_number = True, dataset.variables[sequence].type != "text"
+        found: list[dict[str, Any]] = []
         for place, row in rows:
-            number = row.get(sequence)
+            number = row.get(sequence) if sequence else None
             if number is not None:
                 if number in seen:
                     first = self.tables[part].place(seen[number])
@@ -195,13 +187,12 @@ class Assembly:
                     yield from complaints.refused(place, "duplicate-row", message, column=sequence, record=key)
                     continue
                 seen[number] = place
-                sorted_ = sorted_ and (not by_number or last is None or number > last)
-                last = number
-            kept.append(row)
-        if not sorted_:
-            kept.sort(key=lambda row: (row.get(sequence) is None, row.get(sequence) or 0))
-            yield from self._put_in_order(dataset, (sequence,), part, rows[0][0], key)
-        return kept
+            found.append(row)
+        by = dataset.order or ((sequence,) if sequence else ())
+        put = in_order(found, by) if by else found
+        if any(one is not other for one, other in zip(found, put, strict=True)):
+            yield from self._put_in_order(dataset, by, part, rows[0][0], key)
+        return put
 
     def _put_in_order(self, dataset: Dataset, by: tuple[str, ...], part: int, place: int, key: str) -> Iterator[Issue]:
         """Says, once for a dataset, that its rows were not in order."""
