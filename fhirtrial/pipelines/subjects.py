@@ -302,8 +302,8 @@ def _reference(value: Any) -> str:
 
 def _study_of(given: Resource) -> str:
     """The study that an administration was part of, by type and id, else by number; empty if it is not said."""
-    links = [each.get("valueReference") for each in _listed(given.get("extension")) if each.get("url") == _OF_STUDY]
-    numbers = [each.get("value") for link in _listed(links) for each in _listed(link.get("identifier"))]
+    links = [each.get("valueReference") for each in objects(given.get("extension")) if each.get("url") == _OF_STUDY]
+    numbers = [each.get("value") for link in objects(links) for each in objects(link.get("identifier"))]
     return next((name for name in (*map(_reference, links), *numbers) if isinstance(name, str) and name), "")
 
 
