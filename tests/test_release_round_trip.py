@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,20 @@ def test_what_the_mappings_make_goes_down_as_it_is_made(registry: str) -> None:
     """Nothing in the mappings keeps R4 from being made at once, which is three times as quick as a step afterwards."""
     mapper = Mapper(registry=registry)
     assert Release("R4").finishing(mapper.vocabulary) is not None
+
+
+@pytest.mark.parametrize("name", ["R5", "R4"])
+def test_a_record_leaves_nothing_to_the_collector(name: str) -> None:
+    """What is made of a record goes when nobody holds it: else many records would be in memory at a time."""
+    finishing = Release(name).finishing(MAPPER.vocabulary)
+    records = [record for _, record in golden()]
+    for record in records:
+        MAPPER.convert(record, finishing=finishing)
+    gc.collect()
+    gc.disable()
+    try:
+        for record in records:
+            MAPPER.convert(record, finishing=finishing)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -88,6 +88,8 @@ class Engine:
                     name = make(item, run)
                     if places is not None and name is not None:
                         places[name] = f"{'.'.join(each.source.keys)}[{number}]"
+        # What finishes resources looks others up in the run: without this the record would wait for the collector.
+        run.finish = None
         out = run.out
         if first is not None:
             out = {first: out.pop(first), **out}

@@ -143,7 +143,7 @@ class Block:
                 row(value, out, extensions, source, run)
         for copy in self.copies:
             copy.down(source, out, run)
-        return _ended(out, extensions)
+        return _ended(out, extensions) if extensions else out
 
     def _straight(self, names: tuple[str, ...]) -> Step:
         """The same walk over objects that have these members in this order, without a question to each member."""
@@ -164,7 +164,7 @@ class Block:
                     source.add(f"out[{name!r}] = source[{name!r}]")
             for copy in self.copies:
                 source.add(f"{source.name(copy.down, 'copy')}(source, out, run)")
-            source.add("return ended(out, extensions)")
+            source.add("return ended(out, extensions) if extensions else out")
         made: Step = source.compiled(f"<fhirtrial release, {self.path} {len(self._walks)}>")["walk"]
         return made
 
@@ -224,9 +224,8 @@ class Block:
 
 def _ended(out: Json, extensions: list[Json]) -> Json:
     """An object with the extensions that its members became."""
-    if extensions:
-        own = out.get("extension")
-        out["extension"] = own + extensions if own else extensions
+    own = out.get("extension")
+    out["extension"] = own + extensions if own else extensions
     return out
 
 

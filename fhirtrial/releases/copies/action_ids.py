@@ -55,7 +55,7 @@ def _with(action: Json, referred: set[Any]) -> Json:
 def _referred(holder: Json, name: str) -> Iterator[Any]:
     """The ids that actions refer to, at any depth."""
     for action in holder.get("action", ()):
-        for related in action.get("relatedAction", ()):
-            yield related.get(name)
+        if "relatedAction" in action:
+            yield from (related.get(name) for related in action["relatedAction"])
         if "action" in action:
             yield from _referred(action, name)
