@@ -8,7 +8,7 @@ from typing import Any
 
 from fhirtrial.releases.block import Block, Json, Step, extension_of, no_r5_code, with_extension, without_extension
 from fhirtrial.releases.run import Run
-from fhirtrial.releases.shapes import Shapes
+from fhirtrial.releases.shapes import Shapes, Whole
 
 DATATYPE = "http://hl7.org/fhir/StructureDefinition/_datatype"
 """Says which R5 datatype the parts of an extension make: https://hl7.org/fhir/extensions/StructureDefinition-_datatype.html"""
@@ -81,12 +81,11 @@ def add_value(block: Block, name: str, url: str, value: Value) -> None:
 
 def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
     """An element with parts, once or several times."""
-    shapes = taking_apart(block, parts, name, url)
-    whole, wholes = shapes.whole(), shapes.wholes()
+    whole = taking_apart(block, parts, name, url)
 
     def down(given: Any, out: Json, extensions: list[Json], source: Json, run: Run) -> None:  # noqa: ARG001
         if parts.many:
-            extensions += wholes(given, run)
+            extensions += [whole(each, run) for each in given]
         else:
             extensions.append(whole(given, run))
 
@@ -101,14 +100,14 @@ def add_parts(block: Block, name: str, url: str, parts: Parts) -> None:
     block.extension_rows[url] = up
 
 
-def taking_apart(block: Block, parts: Parts, where: str, url: str) -> Shapes:
+def taking_apart(block: Block, parts: Parts, where: str, url: str) -> Whole:
     """What makes the extension of an object: its parts in its order, then what else is in it."""
     start: list[Json] = [{"url": DATATYPE, "valueString": parts.datatype}] if parts.datatype else []
     values = {
         name: (part.member, part.many, part.down) for name, part in parts.parts.items() if isinstance(part, Value)
     }
     nested = {
-        name: (part.many, taking_apart(block, part, f"{where}.{name}", name).whole())
+        name: (part.many, taking_apart(block, part, f"{where}.{name}", name))
         for name, part in parts.parts.items()
         if isinstance(part, Parts)
     }
@@ -131,7 +130,7 @@ def taking_apart(block: Block, parts: Parts, where: str, url: str) -> Shapes:
 
     swapped = block.systems[0]
     extensions = swapped.extensions if swapped.to else None
-    return Shapes(url, start, values, nested=nested, extensions=extensions, odd=odd)
+    return Shapes(url, start, values, nested=nested, extensions=extensions, odd=odd).whole()
 
 
 def not_held(run: Run, path: str, member: str) -> None:

@@ -69,15 +69,6 @@ class Shapes:
 
         return whole
 
-    def wholes(self) -> Callable[[list[Json], Run], list[Json]]:
-        """The same for each of a list."""
-        known, of = self._known.get, self.of
-
-        def wholes(listed: list[Json], run: Run) -> list[Json]:
-            return [(known(names := tuple(source.keys())) or of(names))(source, run) for source in listed]
-
-        return wholes
-
     def of(self, names: tuple[str, ...]) -> Whole:
         """What makes the extension of an object with these members."""
         found = self._known.get(names)
