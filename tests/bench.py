@@ -236,7 +236,7 @@ def jobs(studies: list[bytes], rounds: int) -> None:
     """The whole command's work, from a file to nowhere, by the clock on the wall."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "studies.jsonl"
-        count = max(len(studies), 5_000)
+        count = max(len(studies), 20_000)
         with source.open("wb") as file:
             file.writelines(renumbered(studies, count))
         tasks = {str(number): lambda number=number: convert_all([source], os.devnull, jobs=number) for number in (1, 2)}

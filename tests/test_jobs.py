@@ -20,8 +20,9 @@ from fhirtrial.errors import FhirtrialError
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines import jobs as jobs_module
 from fhirtrial.pipelines.convert import convert_all
-from fhirtrial.pipelines.converter import Chunk, Converter, Options, Results
+from fhirtrial.pipelines.converter import Chunk, Converter, Options
 from fhirtrial.pipelines.jobs import Jobs
+from fhirtrial.pipelines.slot import Slot
 from fhirtrial.readers import find
 from fhirtrial.readers.source import Limits
 
@@ -69,14 +70,15 @@ def test_files_are_the_same(tmp_path: Path) -> None:
 
 
 def test_chunks_and_results_travel_unchanged() -> None:
-    """What comes out of pickle is what went in, apart from trees, which are made again."""
+    """What comes out of a slot is what went in, apart from trees, which are made again."""
     work = Converter(Options())
     chunk = Chunk(3, list(find(BAD, None, Limits())))
-    again = pickle.loads(pickle.dumps(chunk))
+    slot = Slot()
+    again = slot.take(slot.put(chunk))
     assert (again.number, again.found) == (chunk.number, chunk.found)
     results = work(chunk)
-    unpacked: Results = pickle.loads(pickle.dumps(results))
-    assert unpacked == results
+    assert slot.take(slot.put(results)) == results
+    slot.close()
     assert pickle.loads(pickle.dumps(work)).options == work.options
 
 
@@ -129,7 +131,7 @@ def test_a_run_that_is_stopped_leaves_no_half_files_and_no_processes(tmp_path: P
     command = [sys.executable, "-m", "fhirtrial", "convert", str(source), "-o", f"{tmp_path}/out/", "--jobs", "2"]
     running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
     with source.open("wb") as feed:
-        feed.write(many(300))
+        feed.write(many(1000))
         feed.flush()
         wait_until(lambda: list((tmp_path / "out").glob(".*.part")))
         workers = children(running.pid)

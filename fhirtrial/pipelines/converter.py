@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import PickleBuffer
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import orjson
@@ -33,8 +34,8 @@ FORMATS: tuple[Format, ...] = ("ndjson", "bundle", "collection")
 STUDIES = "ctgov"
 """The registry whose records are studies: that of pieces that do not say what they are."""
 
-CHUNK_RECORDS = 32
-CHUNK_BYTES = 1 << 20
+CHUNK_RECORDS = 64
+CHUNK_BYTES = 2 << 20
 SENT = 200_000
 """How many shared resources a process remembers to have made; past them it forgets all, and makes them again."""
 
@@ -97,7 +98,8 @@ class Chunk:
 
 def _plain(piece: Piece) -> tuple[Any, ...]:
     origin = piece.origin
-    return origin.file, origin.member, origin.line, piece.raw, piece.column, piece.is_text, piece.registry
+    raw = PickleBuffer(piece.raw)
+    return origin.file, origin.member, origin.line, raw, piece.column, piece.is_text, piece.registry
 
 
 def _chunk(number: int, found: list[Any]) -> Chunk:
@@ -121,7 +123,7 @@ class Results(list[Converted]):
     """What became of a chunk. It travels as plain tuples."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _results, (list(map(tuple, self)),)
+        return _results, ([(*each[:2], PickleBuffer(each.text), *each[3:]) for each in self],)
 
 
 def _results(found: list[tuple[Any, ...]]) -> Results:

@@ -8,26 +8,34 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from itertools import cycle
+from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
 from fhirtrial.errors import FhirtrialError
+from fhirtrial.pipelines.slot import SHARING, Slot
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-_AHEAD = 2
-"""How many chunks for each process are under way at a time: enough that none waits, few enough to hold."""
+_AHEAD = 3 if SHARING else 1
+"""
+How many chunks each process has at a time: the next ones are there when one is done. Where chunks and results go
+through the pipe it is one: else both ends could write, and wait for the other to read.
+"""
+
+_ENDED = "a worker process ended before its work did: out of memory? try fewer jobs"
 
 
 class Jobs(Generic[Chunk, Result]):
     """
     Calls ``work`` with chunks, here (one job) or in other processes.
 
-    ``work`` goes to them by fork where that is safe, else by pickle. An exception that it raises is raised here.
+    ``work`` goes to them by fork where that is safe, else by pickle. An exception that it raises is raised here. Each
+    process takes its turn, so that what it does depends on the chunks and not on who is quicker.
 
     >>> with Jobs(len, 1) as jobs:
     ...     list(jobs.run(["a", "bb"]))
@@ -36,37 +44,85 @@ class Jobs(Generic[Chunk, Result]):
 
     def __init__(self, work: Callable[[Chunk], Result], jobs: int) -> None:
         self._work = work
-        self._ahead = _AHEAD * jobs
-        self._pool: ProcessPoolExecutor | None = None
+        self._workers: list[_Worker] = []
         if jobs > 1:
             context = multiprocessing.get_context(start_method())
-            self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(work,))
+            try:
+                for _ in range(jobs):
+                    self._workers.append(_Worker(work, context))
+            except BaseException:
+                self.__exit__()
+                raise
 
     def __enter__(self) -> Jobs[Chunk, Result]:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.stop()
 
     def run(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Result]]:
         """Each chunk and its result, in order. Raises FhirtrialError if a process ends before its work does."""
-        if self._pool is None:
+        if not self._workers:
             for chunk in chunks:
                 yield chunk, self._work(chunk)
             return
-        waiting: deque[tuple[Chunk, Future[Result]]] = deque()
+        waiting: deque[tuple[Chunk, _Worker]] = deque()
+        for chunk, worker in zip(chunks, cycle(self._workers), strict=False):
+            done = None
+            if len(waiting) == _AHEAD * len(self._workers):
+                # The process of the oldest chunk is the one whose turn it is.
+                oldest, _ = waiting.popleft()
+                done = oldest, worker.result()
+            worker.begin(chunk)
+            waiting.append((chunk, worker))
+            if done is not None:
+                yield done
+        while waiting:
+            chunk, worker = waiting.popleft()
+            yield chunk, worker.result()
+
+
+class _Worker:
+    """A process that works on chunks, one after the other, and its memory for those that are under way."""
+
+    def __init__(self, work: Callable[[Any], Any], context: Any) -> None:
+        self._chunks, self._results = ([Slot() for _ in range(_AHEAD)] for _ in range(2))
+        self._here, there = context.Pipe()
+        self._begun = self._ended = 0
+        arguments = (work, there, self._chunks, self._results)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        # The other end is the process's alone: when that ends, so does the connection.
+        there.close()
+
+    def begin(self, chunk: Any) -> None:
+        """Hands it a chunk. It has no more than ``_AHEAD`` at a time."""
         try:
-            for chunk in chunks:
-                waiting.append((chunk, self._pool.submit(_work, chunk)))
-                if len(waiting) > self._ahead:
-                    first, result = waiting.popleft()
-                    yield first, result.result()
-            while waiting:
-                first, result = waiting.popleft()
-                yield first, result.result()
-        except BrokenProcessPool as error:
-            raise FhirtrialError("a worker process ended before its work did: out of memory? try fewer jobs") from error
+            self._here.send_bytes(self._chunks[self._begun % _AHEAD].put(chunk))
+        except OSError as error:
+            raise FhirtrialError(_ENDED) from error
+        self._begun += 1
+
+    def result(self) -> Any:
+        """The result of its oldest chunk. Raises what the work on it raised."""
+        try:
+            sign = self._here.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise FhirtrialError(_ENDED) from error
+        failed, result = self._results[self._ended % _AHEAD].take(sign)
+        self._ended += 1
+        if failed:
+            raise result
+        return result
+
+    def stop(self) -> None:
+        """Ends it, whatever it is at."""
+        self._process.terminate()
+        self._process.join()
+        self._here.close()
+        for slot in (*self._chunks, *self._results):
+            slot.close()
 
 
 def start_method() -> str:
@@ -76,19 +132,30 @@ def start_method() -> str:
     return next(method for method in preferred if method in multiprocessing.get_all_start_methods())
 
 
-_here: list[Callable[[Any], Any]] = []
-"""The work of this process."""
-
-
-def _start(work: Callable[[Any], Any]) -> None:
-    """Makes a process ready: the parent decides when to stop, and none outlives it."""
-    _here[:] = [work]
+def _serve(
+    work: Callable[[Any], Any], there: Connection, chunks: list[Slot], results: list[Slot]
+) -> None:  # pragma: no cover  # in another process
+    """What a process does: the parent decides when to stop, and none outlives it."""
     # What is loaded stays: looking at it again and again would also copy the pages that are shared with the parent.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
+    number = 0
+    while True:
+        try:
+            sign = there.recv_bytes()
+        except (EOFError, OSError):
+            return
+        chunk, result = chunks[number % _AHEAD], results[number % _AHEAD]
+        try:
+            sign = result.put((False, work(chunk.take(sign))))
+        except Exception as error:  # noqa: BLE001  # the parent raises it again
+            error.add_note("".join(traceback.format_exception(error)))
+            sign = result.put((True, error))
+        there.send_bytes(sign)
+        number += 1
 
 
 def _follow_parent() -> None:
@@ -96,7 +163,3 @@ def _follow_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _work(chunk: Any) -> Any:
-    return _here[0](chunk)
