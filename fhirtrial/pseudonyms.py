@@ -149,7 +149,7 @@ class Pseudonyms:
         issues += _aged(data, identifying)
         id = own.get(record.id) or self.of(record.id)
         issues = [replace(issue, record=id) for issue in issues]
-        return replace(record, id=id, data=data, issues=tuple(issues))
+        return replace(record, id=id, data=data, issues=tuple(issues), sound=False)
 
     def issue(self, issue: Issue) -> Issue:
         """An issue about a subject without what it quotes, and with the pseudonym of the subject."""

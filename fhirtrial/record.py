@@ -37,8 +37,9 @@ class Record:
 
     ``data`` is the tree of the ClinicalTrials.gov API v2 (``protocolSection``, ``derivedSection``, …) without
     nulls, empty objects and empty lists, whatever the source was: legacy forms are read into the same shape.
-    ``issues`` holds what the reader noticed. ``plain`` says that its bytes hold no control characters but tab, CR and
-    LF, so that nobody needs to look for them in each text; False means that nobody knows.
+    ``issues`` holds what the reader noticed. ``sound`` says that there was nothing to notice, that the tree holds what
+    the mapping carries and no more, that no text of it is empty or has control characters but tab, CR and LF, and that
+    nobody can have changed it since: what was looked at is not looked at again. `read` never says so of what it gives.
     """
 
     registry: str
@@ -46,4 +47,4 @@ class Record:
     data: dict[str, Any]
     origin: Origin = field(default_factory=Origin, compare=False)
     issues: tuple[Issue, ...] = field(default=(), compare=False)
-    plain: bool = field(default=False, compare=False)
+    sound: bool = field(default=False, compare=False)

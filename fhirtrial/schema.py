@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from fhirtrial.carried import Carried
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, Severity, nearest
@@ -91,6 +92,7 @@ class Schema:
         self.tree: dict[str, Any] = tree["fields"]
         self.tables: dict[str, Any] | None = tree.get("tables")
         self.typed = Typed(self._root, self.enums)
+        self.carried = Carried(self._root, self.enums)
 
     @classmethod
     def load(cls, files: MappingFiles, registry: str = "ctgov") -> Schema:
@@ -128,7 +130,8 @@ class Schema:
 
         An ``error`` among the issues means that the record cannot be used. An unknown field is a warning and is taken
         out; an unknown code value or an impossible date is a warning and stays. Parts that the mapping leaves out are
-        passed over. The given tree is not changed. What has nothing odd about it is read faster by ``typed``.
+        passed over. The given tree is not changed. What has nothing odd about it is read faster by ``typed``, and by
+        ``carried`` if nobody wants to see what is left out.
         """
         issues: list[Issue] = []
         clean = self._explain(self._root, data, "", issues)

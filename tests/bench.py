@@ -80,7 +80,7 @@ class Rows:
 
     def record(self, raw: bytes) -> Record:
         """Bytes, parsed and checked."""
-        found = record_of(Piece(origin=Origin(), raw=raw), self.schema)
+        found = record_of(Piece(origin=Origin(), raw=raw), self.schema, whole=False)
         assert isinstance(found, Record), found
         return found
 

@@ -22,7 +22,7 @@ class Engine:
     """
     The generated modules of a mapping.
 
-    ``forth_sources`` (False: careful, True: for plain records) and ``back_source`` are their text, for reading.
+    ``forth_sources`` (False: careful, True: for sound records) and ``back_source`` are their text, for reading.
     The generated code trusts what it is given: records that a reader has checked, resources of FHIR's shape.
     """
 
@@ -43,15 +43,16 @@ class Engine:
             each.file: read[f"back_{python_name(each.file)}"] for each in mapping.beside
         }
 
-    def prepare(self, *, plain: bool, finishing: Finishing | None = None) -> list[Callable[..., str | None]]:
+    def prepare(self, *, sound: bool, finishing: Finishing | None = None) -> list[Callable[..., str | None]]:
         """The functions of the main file and of those beside it; compiled here, or when they are first needed."""
-        key = plain, finishing
+        key = sound, finishing
         if key not in self._make:
             mapping = self.mapping
-            forth = Forth(mapping.files, mapping.definitions, mapping.base, plain=plain, finishing=finishing)
+            schema = mapping.schema if sound else None
+            forth = Forth(mapping.files, mapping.definitions, mapping.base, sound=schema, finishing=finishing)
             made = forth.compile()
             if finishing is None:
-                self.forth_sources[plain] = forth.source.text
+                self.forth_sources[sound] = forth.source.text
             self._opened[key] = forth.opened
             names = (mapping.main, *(each.file for each in mapping.beside))
             self._make[key] = [made[f"make_{python_name(name)}"] for name in names]
@@ -62,22 +63,22 @@ class Engine:
         data: dict[str, Any],
         skip: Container[str] = NOTHING,
         *,
-        plain: bool = False,
+        sound: bool = False,
         finishing: Finishing | None = None,
         places: dict[str, str] | None = None,
     ) -> tuple[dict[str, bytes], list[Issue]]:
         """
         The JSON text of the resources of one record by reference, the main one first, and what was noticed.
 
-        ``plain``: no text of the record has control characters, so that they need not be looked for. ``finishing``
+        ``sound``: the reader has found nothing odd in the record, so that it need not be looked for. ``finishing``
         makes something else of the resources before they are written. ``places`` is told which item of the record each
         resource beside the main one is made of: its path by its reference.
         """
         run = ForthRun(data, self._verbatim_url, skip, self.zone)
-        main, *beside = self.prepare(plain=plain, finishing=finishing)
+        main, *beside = self.prepare(sound=sound, finishing=finishing)
         noticed: list[Issue] = []
         if finishing is not None:
-            run.finish = finishing.begin(run.find, self._opened[plain, finishing], noticed)
+            run.finish = finishing.begin(run.find, self._opened[sound, finishing], noticed)
         first = main(data, run)
         for each, make in zip(self.mapping.beside, beside, strict=True):
             if each.source is None:

@@ -105,10 +105,10 @@ class Mapper:
                 data = with_study(data, study, self._fields)
             except InputError as error:
                 raise InputError(located(error.issue, record)) from error
-        plain = record.plain and (study is None or study.plain)
+        sound = record.sound and (study is None or study.sound)
         try:
             places: dict[str, str] | None = {} if explode else None
-            texts, found = self.engine.forth(data, skip, plain=plain, finishing=finishing, places=places)
+            texts, found = self.engine.forth(data, skip, sound=sound, finishing=finishing, places=places)
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise InputError(self._unchecked(record, error)) from error
         if found:

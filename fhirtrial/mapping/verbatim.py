@@ -93,11 +93,11 @@ By FHIR primitive: the test, as Python source, that FHIR takes a value; cheap fo
 A float has at most 17 digits, so one from 1 to 1e17 fits whatever its digits are.
 """
 
-FITTING_PLAIN = FITTING | {
-    "string": "'!' < {0} < '\\x7f' or is_text({0})",
-    "markdown": "'!' < {0} < '\\x7f' or is_text({0})",
+FITTING_SOUND = FITTING | {
+    "string": "not {0}.isspace()",
+    "markdown": "not {0}.isspace()",
 }
-"""The same for records of which it is known that no text has control characters: what begins visibly is a text."""
+"""The same for records of which it is known that no text is empty or has control characters."""
 
 
 def allowed_part(fhir_type: str, value: Any) -> str | None:

@@ -79,7 +79,9 @@ def convert_all(
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it must be at least 1")
     told = participants or Participants()
-    options = Options(mappings=mappings, contacts=contacts, verify=verify, format=format, release=to)
+    options = Options(
+        mappings=mappings, contacts=contacts, verify=verify, format=format, release=to, whole=target is None
+    )
     work, found = begun(sources, told, options, input_format)
     kinds = {"Bundle"}
     output = open_output(target, kinds=kinds)

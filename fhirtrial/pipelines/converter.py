@@ -49,6 +49,8 @@ class Options:
     verify: bool = False
     format: Format = "ndjson"
     release: str = "R5"
+    whole: bool = False
+    """What the mapping leaves out of records is looked into as well."""
     repeat: bool = False
     """Shared resources are made with each record, not only where they come first."""
     study: Record | None = None
@@ -160,7 +162,7 @@ class Way:
         # Verification compares with R5, and single doses are made of it, so that is made first.
         self.explode = options.explode and subjects
         self.finishing = None if options.verify or self.explode else release.finishing(self.mapper.vocabulary)
-        self.mapper.engine.prepare(plain=True, finishing=self.finishing)
+        self.mapper.engine.prepare(sound=True, finishing=self.finishing)
         self.takes_study = takes_study(self.mapper.mapping.schema.tree)
         files = self.mapper.mapping.files.values()
         self.kinds = frozenset(file.resource for file in files)
@@ -216,7 +218,7 @@ class Converter:
         if found.registry and self.is_compared(found):
             return Converted("", self.compared(found))
         way = self.way(found.registry or STUDIES)
-        read_ = record_of(found, way.mapper.mapping.schema)
+        read_ = record_of(found, way.mapper.mapping.schema, whole=self.options.whole)
         private = pseudonyms is not None and identifying(self.options.mappings, found.registry)
         if isinstance(read_, Issue):
             return Converted("", (pseudonyms.issue(read_) if pseudonyms is not None and private else read_,))

@@ -100,7 +100,7 @@ def the_study(source: Source, schema: Schema) -> tuple[Piece, Record]:
         names = " and ".join(record.id for record in records if isinstance(record, Record))
         count = f"more than one record: {names}, …" if pieces else "no record"
         raise UsageError(f"--study {name}: there is {count}; the record of one study is wanted")
-    record = record_of(pieces[0], schema)
+    record = record_of(pieces[0], schema, whole=False)
     if isinstance(record, Issue):
         raise InputError(record)
     return pieces[0], record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
@@ -21,16 +22,28 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _NO_NUMBER = ("NaN", "Infinity", "-Infinity")
 
 
-def record(piece: Piece, schema: Schema) -> Record | Issue:
-    """The record that the bytes are, or the one reason why they are none."""
+def record(piece: Piece, schema: Schema, *, whole: bool = True) -> Record | Issue:
+    """
+    The record that the bytes are, or the one reason why they are none.
+
+    Not the ``whole``: without what the mapping leaves out, of which then only matters that it is JSON.
+    """
     raw = piece.raw
     # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
     plain = not piece.is_text and _CONTROL.search(raw) is None
+    if plain and not whole:
+        data = schema.carried(raw)
+        if data is not None:
+            name = record_id(data, schema)
+            if isinstance(name, Issue):
+                return replace(name, place=str(piece.origin))
+            return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, sound=True)
     noticed: tuple[Issue, ...] = ()
     found: tuple[Issue, ...] = ()
     try:
         typed = schema.typed(raw) if plain else None
-        parsed = None if piece.is_text or (typed is not None and typed[1] == raw) else _parsed(piece)
+        passed_over = () if whole else schema.left_out
+        parsed = None if piece.is_text or (typed is not None and typed[1] == raw) else _parsed(piece, passed_over)
         if typed is not None and (parsed is None or parsed[1] == typed[1]):
             data = typed[0]
             name = record_id(data, schema)
@@ -52,7 +65,9 @@ def record(piece: Piece, schema: Schema) -> Record | Issue:
             return _with_others(errors)
     if isinstance(name, Issue):
         return replace(name, place=place)
-    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=tuple(issues), plain=plain)
+    if not whole:
+        data = schema.wanted(data)
+    return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=tuple(issues))
 
 
 def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:
@@ -90,8 +105,8 @@ def parse(piece: Piece) -> Any:
     return _parsed(piece)[0]
 
 
-def _parsed(piece: Piece) -> tuple[Any, bytes]:
-    """The same, with its text without blanks."""
+def _parsed(piece: Piece, passed_over: Container[str] = ()) -> tuple[Any, bytes]:
+    """The same, with its text without blanks. Under the paths that are passed over a thing may be said twice."""
     raw, tree = piece.raw, piece.tree
     if tree is None:
         try:
@@ -105,7 +120,7 @@ def _parsed(piece: Piece) -> tuple[Any, bytes]:
     # A key that stands twice is lost in the tree, and its two quotes with it. Bytes that come out as they went in
     # lost nothing; where they are written otherwise (blanks, escapes) the quotes are counted.
     if written != raw and (written.count(b'"') != raw.count(b'"') or b"\\u0022" in raw):
-        twice = first_duplicate(raw)
+        twice = first_duplicate(raw, passed_over)
         if twice is not None:
             path, offset = twice
             origin, column = _place(piece, offset)

@@ -24,6 +24,7 @@ from fhirtrial.mapping.forth.run import opened
 from fhirtrial.mapping.forth.value import Members
 from fhirtrial.mapping.language.nodes import ResourceFile
 from fhirtrial.mapping.language.walk import paths_of, python_name, references
+from fhirtrial.schema import Schema
 
 
 class Forth(ObjectWriter):
@@ -35,10 +36,10 @@ class Forth(ObjectWriter):
         definitions: Definitions,
         base: str,
         *,
-        plain: bool = False,
+        sound: Schema | None = None,
         finishing: Finishing | None = None,
     ) -> None:
-        super().__init__(files, definitions, base, plain=plain, finishing=finishing)
+        super().__init__(files, definitions, base, sound=sound, finishing=finishing)
         self.source.names |= {
             "EMPTY": forth_run.EMPTY,
             "Fragment": orjson.Fragment,

@@ -34,7 +34,8 @@ from fhirtrial.mapping.language.nodes import (
     is_constant,
 )
 from fhirtrial.mapping.language.walk import paths_of, python_name
-from fhirtrial.mapping.verbatim import FITTING, FITTING_PLAIN
+from fhirtrial.mapping.verbatim import FITTING, FITTING_SOUND
+from fhirtrial.schema import Schema
 
 
 class NodeWriter(Lookups, ABC):
@@ -52,14 +53,15 @@ class NodeWriter(Lookups, ABC):
         definitions: Definitions,
         base: str,
         *,
-        plain: bool = False,
+        sound: Schema | None = None,
         finishing: Finishing | None = None,
     ) -> None:
         super().__init__()
         self.files = files
         self.finishing = finishing
         self.opened: dict[int, Any] = {}
-        self.fitting = FITTING_PLAIN if plain else FITTING
+        self.fitting = FITTING_SOUND if sound is not None else FITTING
+        self.known = {} if sound is None else {leaf.path.replace("[]", ""): leaf for leaf in sound.leaves()}
         self.definitions = definitions
         self.base = base
         self.constants: dict[bytes, str] = {}
@@ -153,9 +155,18 @@ class NodeWriter(Lookups, ABC):
         """A copy is left out where FHIR refuses the value: the two-way place carries it."""
         made = self.value(node, frame)
         test = f"{made} is not None"
-        if node.function is None and node.type in self.fitting:
+        if (
+            node.function is None
+            and node.type in self.fitting
+            and not self.is_certain(node.sources[0], node.type, frame)
+        ):
             test += f" and ({self.fitting[node.type].format(made)})"
         return Value(made, test)
+
+    def is_certain(self, path: Path, fhir_type: str, frame: Frame) -> bool:
+        """Whether FHIR takes whatever a sound record has there: a day is a date."""
+        leaf = self.known.get(".".join(path.keys if path.root else frame.scope + path.keys))
+        return leaf is not None and leaf.type in ("date", "day") and fhir_type in ("date", "dateTime")
 
     def value(self, node: Path | Copy | Through, frame: Frame) -> str:
         """The variable of a value, or of what a function makes of it."""

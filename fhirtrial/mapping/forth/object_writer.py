@@ -149,13 +149,14 @@ class ObjectWriter(NodeWriter):
         if not isinstance(child, Path) or child.root or child.type not in self.fitting:
             return "", ""
         raw = self.read(child, making.frame)
-        fits = self.fitting[child.type].format(raw)
+        certain = self.is_certain(child, child.type, making.frame)
+        fits = "" if certain else self.fitting[child.type].format(raw)
         why = ""
         start = self.start_of(making) if part.key == "end" else ""
         if start:
-            fits = f"({fits}) and not is_later({start}, {raw})"
+            fits = f"{f'({fits}) and ' if fits else ''}not is_later({start}, {raw})"
             why = f", f'is before the start, {{{start}}}' if is_later({start}, {raw}) else ''"
-        return fits, self.refused(part, raw, making, why)
+        return (fits, self.refused(part, raw, making, why)) if fits else ("", "")
 
     def start_of(self, making: Making) -> str:
         """For the end of a period: the variable of its start, which must not be after it (per-1)."""
