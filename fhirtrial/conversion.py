@@ -58,7 +58,7 @@ class Conversion:
 
     def ndjson(self) -> bytes:
         """The resources, one to a line. https://hl7.org/fhir/R5/nd-json.html"""
-        return b"".join(text + b"\n" for text in self.texts.values())
+        return b"\n".join([*self.texts.values(), b""])
 
     def bundle(self, type: BundleType = "transaction") -> dict[str, Any]:
         """

@@ -8,6 +8,7 @@ namesakes, text that looks like something else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from fhirtrial.files import MappingFiles
 from fhirtrial.readers import read
 from fhirtrial.record import Record
 from fhirtrial.schema import Schema
+from fhirtrial.typed import PATTERNS
 
 from .golden_update import cases, source, subject_cases
 
@@ -185,3 +187,40 @@ def shared() -> Iterator[Record]:
 def at_hand() -> list[Record]:
     """The records of the shared corpus, else those of the golden cases."""
     return list(shared()) or [record for _, record in golden()]
+
+
+_LOOKED_AT = {*map(chr, range(32)), "\\"} - {*"\t\n\r"}
+
+
+def made_sound(tree: Json) -> Json:
+    """A tree of which a reader has nothing to say: known codes, days of the calendar, texts that are none of the odd."""
+    return _sound(tree, SCHEMA.tree)
+
+
+def _sound(tree: Json, fields: Mapping[str, Any]) -> Json:
+    kept = {}
+    for name, value in tree.items():
+        one = _sound_one if not isinstance(value, list) else _sound_items
+        found = one(value, fields[name])
+        if found not in ({}, [], None):
+            kept[name] = found
+    return kept
+
+
+def _sound_items(items: list[Any], field: Mapping[str, Any]) -> list[Any]:
+    return [found for item in items if (found := _sound_one(item, field)) not in ({}, None)]
+
+
+def _sound_one(value: Any, field: Mapping[str, Any]) -> Any:
+    kind = field["type"]
+    if kind == "object":
+        return _sound(value, field["fields"])
+    if kind in SCHEMA.enums:
+        return value if value in SCHEMA.enums[kind] else next(iter(SCHEMA.enums[kind]))
+    if kind in PATTERNS:
+        fitting = {"date": "2020-02", "day": "2020-02-29", "minute": "2020-02-29T10:00", "time": "18 Years"}[kind]
+        return value if re.fullmatch(PATTERNS[kind], value) else fitting
+    if isinstance(value, str):
+        # A backslash may look like the escape of a control character.
+        return "".join(letter for letter in value if letter not in _LOOKED_AT) or None
+    return value

@@ -7,13 +7,12 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.record import Record
 
-from .records import at_hand, golden
+from .records import at_hand
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = """
@@ -45,9 +44,9 @@ def test_generated_code() -> None:
     """The code that a mapping is compiled to is the same each time."""
     first, second = Mapper().engine, Mapper().engine
     assert first.back_source == second.back_source
-    for plain in (True, False):
-        first.prepare(plain=plain)
-        second.prepare(plain=plain)
+    for sound in (True, False):
+        first.prepare(sound=sound)
+        second.prepare(sound=sound)
     assert first.forth_sources == second.forth_sources
 
 
@@ -79,16 +78,6 @@ def test_shared_resources() -> None:
                 assert seen[name] == text, (record.id, name)
             seen[name] = text
     assert met > 10
-
-
-def test_careful_and_plain_code_agree() -> None:
-    """The quicker code for records without control characters makes the same as the careful one."""
-    mapper = Mapper()
-    for record in [*at_hand()[:200], *(record for _, record in golden())]:
-        if record.plain:
-            careful = mapper.convert(replace(record, plain=False))
-            assert careful.texts == mapper.convert(record).texts
-            assert careful.issues == mapper.convert(record).issues
 
 
 def test_time_does_not_matter() -> None:

@@ -31,18 +31,18 @@ def careful() -> Engine:
         return (node, b"", b"") if isinstance(node, Coded) else None
 
     engine = Engine(MAPPER.mapping)
-    for plain in (False, True):
-        MAPPER.engine.prepare(plain=plain)
+    for sound in (False, True):
+        MAPPER.engine.prepare(sound=sound)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(node_writer, "around_code", only_codes)
-            engine.prepare(plain=plain)
-        assert engine.forth_sources[plain] != MAPPER.engine.forth_sources[plain]
+            engine.prepare(sound=sound)
+        assert engine.forth_sources[sound] != MAPPER.engine.forth_sources[sound]
     return engine
 
 
 def made(engine: Engine, record: Record) -> tuple[list[tuple[str, bytes]], list[Issue]]:
     """The resources in their order, and the issues."""
-    texts, issues = engine.forth(record.data, plain=record.plain)
+    texts, issues = engine.forth(record.data, sound=record.sound)
     return list(texts.items()), issues
 
 

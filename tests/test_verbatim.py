@@ -12,7 +12,7 @@ from fhirtrial.dates import is_date, is_full_time
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.mapping.verbatim import (
     FITTING,
-    FITTING_PLAIN,
+    FITTING_SOUND,
     allowed_part,
     beside,
     inside,
@@ -38,9 +38,9 @@ many = settings(derandomize=True, deadline=None, database=None, max_examples=800
 NAMES = {each.__name__: each for each in (is_text, is_code, is_uri, is_date, is_full_time, is_decimal)}
 
 
-def fits(fhir_type: str, value: Any, *, plain: bool = False) -> bool:
+def fits(fhir_type: str, value: Any, *, sound: bool = False) -> bool:
     """What the generated code decides."""
-    return bool(eval((FITTING_PLAIN if plain else FITTING)[fhir_type].format("value"), {**NAMES, "value": value}))
+    return bool(eval((FITTING_SOUND if sound else FITTING)[fhir_type].format("value"), {**NAMES, "value": value}))
 
 
 def is_valid(fhir_type: str, value: Any) -> bool:
@@ -97,10 +97,10 @@ def test_decimals_fit_exactly(value: float) -> None:
 
 @many
 @given(TEXT)
-def test_plain_texts(value: str) -> None:
-    """For text without control characters the quicker test says what the careful one says."""
-    if not any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        assert fits("string", value, plain=True) == fits("string", value)
+def test_sound_texts(value: str) -> None:
+    """For text that is not empty, without control characters, the quicker test says what the careful one says."""
+    if value and not any(ord(letter) < 32 and letter not in "\t\n\r" for letter in value):
+        assert fits("string", value, sound=True) == fits("string", value)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import cycle
-from multiprocessing.connection import Connection
+from itertools import islice
+from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from fhirtrial.errors import FhirtrialError
@@ -21,11 +21,14 @@ from fhirtrial.pipelines.slot import SHARING, Slot
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-_AHEAD = 3 if SHARING else 1
+_AHEAD = 2 if SHARING else 1
 """
-How many chunks each process has at a time: the next ones are there when one is done. Where chunks and results go
-through the pipe it is one: else both ends could write, and wait for the other to read.
+How many chunks each process has at a time: the next one is there when one is done. Where chunks and results go through
+the pipe it is one: else both ends could write, and wait for the other to read.
 """
+
+_UNDER_WAY = 4
+"""How many chunks for each process are under way or done at a time, of which a slow one holds up the others."""
 
 _ENDED = "a worker process ended before its work did: out of memory? try fewer jobs"
 
@@ -34,8 +37,7 @@ class Jobs(Generic[Chunk, Result]):
     """
     Calls ``work`` with chunks, here (one job) or in other processes.
 
-    ``work`` goes to them by fork where that is safe, else by pickle. An exception that it raises is raised here. Each
-    process takes its turn, so that what it does depends on the chunks and not on who is quicker.
+    ``work`` goes to them by fork where that is safe, else by pickle. An exception that it raises is raised here.
 
     >>> with Jobs(len, 1) as jobs:
     ...     list(jobs.run(["a", "bb"]))
@@ -67,20 +69,47 @@ class Jobs(Generic[Chunk, Result]):
             for chunk in chunks:
                 yield chunk, self._work(chunk)
             return
-        waiting: deque[tuple[Chunk, _Worker]] = deque()
-        for chunk, worker in zip(chunks, cycle(self._workers), strict=False):
-            done = None
-            if len(waiting) == _AHEAD * len(self._workers):
-                # The process of the oldest chunk is the one whose turn it is.
-                oldest, _ = waiting.popleft()
-                done = oldest, worker.result()
-            worker.begin(chunk)
-            waiting.append((chunk, worker))
-            if done is not None:
-                yield done
-        while waiting:
-            chunk, worker = waiting.popleft()
-            yield chunk, worker.result()
+        coming = iter(chunks)
+        under_way: deque[_Task] = deque()
+        while True:
+            self._hand_out(coming, under_way)
+            if not under_way:
+                return
+            busy = {worker.connection: worker for worker in self._workers if worker.tasks}
+            for ready in wait(list(busy), timeout=0 if under_way[0].done else None):
+                busy[ready].collect()
+            self._hand_out(coming, under_way)
+            if under_way[0].done:
+                task = under_way.popleft()
+                yield task.chunk, task.result()
+
+    def _hand_out(self, coming: Iterator[Chunk], under_way: deque[_Task]) -> None:
+        """Gives each process as many chunks as it may have, those with fewest first."""
+        for tasks in range(_AHEAD):
+            for worker in self._workers:
+                if len(worker.tasks) == tasks and len(under_way) < _UNDER_WAY * len(self._workers):
+                    for chunk in islice(coming, 1):
+                        under_way.append(worker.begin(chunk))
+
+
+class _Task:
+    """A chunk in a process, and what has become of it."""
+
+    __slots__ = ("_failed", "_result", "chunk", "done")
+
+    def __init__(self, chunk: Any) -> None:
+        self.chunk = chunk
+        self.done = False
+
+    def end(self, failed: bool, result: Any) -> None:  # noqa: FBT001
+        """Takes the result, or what was raised."""
+        self._failed, self._result, self.done = failed, result, True
+
+    def result(self) -> Any:
+        """The result. Raises what the work raised."""
+        if self._failed:
+            raise self._result
+        return self._result
 
 
 class _Worker:
@@ -88,7 +117,8 @@ class _Worker:
 
     def __init__(self, work: Callable[[Any], Any], context: Any) -> None:
         self._chunks, self._results = ([Slot() for _ in range(_AHEAD)] for _ in range(2))
-        self._here, there = context.Pipe()
+        self.connection, there = context.Pipe()
+        self.tasks: deque[_Task] = deque()
         self._begun = self._ended = 0
         arguments = (work, there, self._chunks, self._results)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
@@ -96,31 +126,30 @@ class _Worker:
         # The other end is the process's alone: when that ends, so does the connection.
         there.close()
 
-    def begin(self, chunk: Any) -> None:
+    def begin(self, chunk: Any) -> _Task:
         """Hands it a chunk. It has no more than ``_AHEAD`` at a time."""
         try:
-            self._here.send_bytes(self._chunks[self._begun % _AHEAD].put(chunk))
+            self.connection.send_bytes(self._chunks[self._begun % _AHEAD].put(chunk))
         except OSError as error:
             raise FhirtrialError(_ENDED) from error
         self._begun += 1
+        self.tasks.append(_Task(chunk))
+        return self.tasks[-1]
 
-    def result(self) -> Any:
-        """The result of its oldest chunk. Raises what the work on it raised."""
+    def collect(self) -> None:
+        """Takes the result of its oldest chunk, which is ready."""
         try:
-            sign = self._here.recv_bytes()
+            sign = self.connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise FhirtrialError(_ENDED) from error
-        failed, result = self._results[self._ended % _AHEAD].take(sign)
+        self.tasks.popleft().end(*self._results[self._ended % _AHEAD].take(sign))
         self._ended += 1
-        if failed:
-            raise result
-        return result
 
     def stop(self) -> None:
         """Ends it, whatever it is at."""
         self._process.terminate()
         self._process.join()
-        self._here.close()
+        self.connection.close()
         for slot in (*self._chunks, *self._results):
             slot.close()
 

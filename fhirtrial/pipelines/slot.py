@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import pickle
 from array import array
-from collections.abc import Iterable, Iterator
+from mmap import mmap
 from multiprocessing import reduction
 from tempfile import TemporaryFile
 from typing import Any
 
-SHARING = hasattr(os, "pwritev")
-"""Whether this system can: Windows cannot, there all goes through the pipe."""
+SHARING = os.name == "posix"
+"""Whether this system can hand open files from process to process: else all goes through the pipe."""
 
-_TOGETHER = 512
-"""How many pieces the system takes at a time: POSIX promises 16, Linux and macOS 1,024."""
+_LEAST = 1 << 20
+"""The bytes of memory that a slot begins with."""
 
-_LARGE = 16 << 20
-"""What a slot may hold on to for what comes next, in bytes."""
+_MOST = 16 << 20
+"""The bytes that it holds on to when less would do."""
 
 
 class Slot:
@@ -25,8 +25,8 @@ class Slot:
     One object at a time: what ``put`` gives goes through a pipe, and ``take`` makes the object of it.
 
     A pipe holds 64 kB, so that a megabyte has both ends wait for each other many times. The memory is a file without a
-    name, where the system has such files in memory alone, and grows with what is put there. Large bytes that the object
-    has as `pickle.PickleBuffer` are copied once by each side.
+    name, where the system has such files in memory alone, and follows the size of what is put there. Large bytes that
+    the object has as `pickle.PickleBuffer` are copied once by each side.
 
     >>> slot = Slot()
     >>> slot.take(slot.put(["an", "object"]))
@@ -36,6 +36,7 @@ class Slot:
 
     def __init__(self, file: int | None = None) -> None:
         self._file = (_memory() if file is None else file) if SHARING else None
+        self._seen: mmap | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is forked has the file already; others get one of their own for the same memory.
@@ -47,50 +48,55 @@ class Slot:
             return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         parts: list[Any] = []
         head = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=lambda part: parts.append(part.raw()))
-        parts.insert(0, memoryview(head))
-        _write(self._file, parts)
-        return array("Q", map(len, parts)).tobytes()
+        parts.insert(0, head)
+        sizes = array("Q", map(len, parts))
+        memory, start = self._fitting(self._file, sum(sizes)), 0
+        for part, size in zip(parts, sizes, strict=True):
+            memory[start : start + size] = part
+            start += size
+        return sizes.tobytes()
 
     def take(self, sign: bytes) -> Any:
         """The object that ``put`` gave this sign for."""
         if self._file is None:
             return pickle.loads(sign)  # noqa: S301  # of a process of ours
         sizes = array("Q", sign)
-        head, *parts = _read(self._file, sizes)
-        value = pickle.loads(head, buffers=parts)  # noqa: S301  # of a process of ours
-        if sum(sizes) > _LARGE:
-            os.ftruncate(self._file, 0)
-        return value
+        memory, start = self._reaching(self._file, sum(sizes)), 0
+        parts = []
+        for size in sizes:
+            parts.append(memory[start : start + size])
+            start += size
+        return pickle.loads(parts[0], buffers=parts[1:])  # noqa: S301  # of a process of ours
+
+    def _fitting(self, file: int, size: int) -> mmap:
+        """The memory, larger or smaller than before if need be. Who takes sees no more of it than has been put."""
+        memory = self._seen
+        if memory is None or len(memory) < size or size <= _MOST < len(memory):
+            self._forget()
+            most = max(_LEAST, 1 << (size - 1).bit_length())
+            os.ftruncate(file, most)
+            memory = self._seen = mmap(file, most)
+        return memory
+
+    def _reaching(self, file: int, size: int) -> mmap:
+        """The memory as the other process has made it, at least as far as is wanted."""
+        memory = self._seen
+        if memory is None or len(memory) < size:
+            self._forget()
+            memory = self._seen = mmap(file, 0)
+        return memory
+
+    def _forget(self) -> None:
+        if self._seen is not None:
+            self._seen.close()
+            self._seen = None
 
     def close(self) -> None:
         """Gives the memory back, once all processes have done so."""
+        self._forget()
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-
-def _write(file: int, parts: list[memoryview]) -> None:
-    place = 0
-    for first in range(0, len(parts), _TOGETHER):
-        some = parts[first : first + _TOGETHER]
-        while some:
-            taken = os.pwritev(file, some, place)
-            place += taken
-            # The system may take a part only.
-            while some and taken >= len(some[0]):
-                taken -= len(some.pop(0))
-            if some:
-                some[0] = some[0][taken:]
-
-
-def _read(file: int, sizes: Iterable[int]) -> Iterator[bytes]:
-    place = 0
-    for size in sizes:
-        part = os.pread(file, size, place)
-        while len(part) < size:
-            part += os.pread(file, size - len(part), place + len(part))
-        place += size
-        yield part
 
 
 def _memory() -> int:
