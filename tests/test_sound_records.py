@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given
 
 from fhirtrial.errors import InputError
+from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.pipelines.convert import convert_all
+from fhirtrial.pseudonyms import Identifying, Pseudonyms
 from fhirtrial.readers import find, read, registry_schema
 from fhirtrial.readers.json_study import record
 from fhirtrial.readers.source import Limits, Piece
@@ -172,6 +174,15 @@ def test_golden_records(name: str, whole: Record) -> None:
         assert same(mapper, found, study=carried_record(orjson.dumps(study.data)))
 
 
+@pytest.mark.parametrize("registry", ["sdtm", "roster"])
+def test_records_that_were_changed_are_not_sound(registry: str) -> None:
+    """Pseudonyms stand in what nobody has looked at."""
+    whole = next(found for _, found in golden_subjects() if found.registry == registry)
+    known = Identifying.load(MappingFiles(), registry)
+    assert known is not None
+    assert not Pseudonyms(b"a key of more than thirty-two bytes").record(replace(whole, sound=True), known).sound
+
+
 # ----------------------------------------------------------------------------------- what the mapping leaves out
 
 
@@ -224,13 +235,29 @@ def test_what_is_left_out_must_be_what_it_is(rest: bytes, text: str) -> None:
     assert text in str(found)
 
 
-@pytest.mark.parametrize("raw", [TWICE + b"}", TWICE + LEFT_OUT["a key twice"], TWICE.replace(b":", b" : ") + b"}"])
+TWO_PLACES = [
+    TWICE + b"}",
+    TWICE + LEFT_OUT["a key twice"],
+    b'{"resultsSection":{"a":[{"b":1,"b":1}]},' + TWICE[1:] + b"}",
+    TWICE.replace(b":", b" : ") + b"}",
+]
+
+
+@pytest.mark.parametrize("raw", TWO_PLACES)
 def test_a_key_that_stands_twice_in_what_is_carried(raw: bytes) -> None:
     """The record is refused, also where one stands twice in what is left out, and however it is written."""
     found = carried(raw)
     assert isinstance(found, Issue)
     assert found.code == "duplicate-key"
     assert found.path == "protocolSection.identificationModule.acronym"
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"a":1}', b"[]", b"null", b'"x"', b"", b'{"hasResults":true}', ONE[:-1]])
+def test_what_is_no_study(raw: bytes) -> None:
+    """The error is the one that `read` gives."""
+    found, whole = carried(raw), record(Piece(origin=Origin(file="x"), raw=raw), SCHEMA)
+    assert isinstance(found, Issue)
+    assert found == whole
 
 
 def test_checking_looks_at_everything(tmp_path: Path) -> None:

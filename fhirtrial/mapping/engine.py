@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from datetime import tzinfo
-from functools import cached_property
 from typing import Any
 
 from fhirtrial.issue import Issue
 from fhirtrial.mapping.back.beside import Besides
 from fhirtrial.mapping.back.compiler import Back
-from fhirtrial.mapping.back.run import BackRun, Find, record_of
+from fhirtrial.mapping.back.run import BackRun, Find, Tree
 from fhirtrial.mapping.forth.compiler import Forth
 from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.run import NOTHING, ForthRun
@@ -31,23 +30,19 @@ class Engine:
         self.mapping = mapping
         self.zone = zone
         self._verbatim_url = mapping.verbatim_url
+        # Compiled at once, though not every run restores: entries that nothing tells apart are found on this way.
+        back = Back(mapping.files, disputed(mapping))
+        read = back.compile()
+        self.back_source = back.source.text
         self.forth_sources: dict[bool, str] = {}
         self._make: dict[tuple[bool, Finishing | None], list[Callable[..., str | None]]] = {}
         self._opened: dict[tuple[bool, Finishing | None], dict[int, Any]] = {}
+        self._tree = Tree(back.modules)
+        self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
         self.besides = Besides(mapping)
-
-    @cached_property
-    def _back(self) -> tuple[Back, dict[str, Callable[..., None]]]:
-        """What reads resources, by file; compiled when it is first needed, which is never where nothing is restored."""
-        back = Back(self.mapping.files, disputed(self.mapping))
-        read = back.compile()
-        names = (self.mapping.main, *(each.file for each in self.mapping.beside))
-        return back, {name: read[f"back_{python_name(name)}"] for name in names}
-
-    @property
-    def back_source(self) -> str:
-        """The text of what reads resources."""
-        return self._back[0].source.text
+        self._read_beside: dict[str, Callable[..., None]] = {
+            each.file: read[f"back_{python_name(each.file)}"] for each in mapping.beside
+        }
 
     def prepare(self, *, sound: bool, finishing: Finishing | None = None) -> list[Callable[..., str | None]]:
         """The functions of the main file and of those beside it; compiled here, or when they are first needed."""
@@ -106,9 +101,8 @@ class Engine:
         self, main: dict[str, Any], beside: list[dict[str, Any]], find: Find
     ) -> tuple[dict[str, Any], list[Issue]]:
         """The tree that the main resource, those beside it, and all that they refer to stand for."""
-        back, read = self._back
-        run = BackRun(find, len(back.modules), self._verbatim_url)
-        read[self.mapping.main](main, None, run)
+        run = BackRun(find, len(self._tree.places), self._verbatim_url)
+        self._read_main(main, None, run)
         items: dict[tuple[str, ...], list[Any]] = {}
         for resource in beside:
             each = self.besides.file(resource)
@@ -116,10 +110,10 @@ class Engine:
                 run.unread(resource, resource["resourceType"], f"{self.mapping.registry}/mapping.yaml")
                 continue
             item: dict[str, Any] = {}
-            read[each.file](resource, item, run)
+            self._read_beside[each.file](resource, item, run)
             if each.source is not None:
                 items.setdefault(each.source.keys, []).append(item)
-        data = record_of(run.modules, back.modules)
+        data = self._tree.record(run.modules)
         for keys, rows in items.items():
             *parents, last = keys
             place = data

@@ -18,7 +18,7 @@ from fhirtrial.mapping.forth.finishing import Finishing
 from fhirtrial.mapping.forth.run import NOTHING
 from fhirtrial.mapping.language.asked import checked
 from fhirtrial.mapping.language.mapping import Mapping, load_mapping
-from fhirtrial.mapping.older import with_official_identifier
+from fhirtrial.mapping.older import official_identifier, with_official_identifier
 from fhirtrial.mapping.verify import verify_back, verify_forth
 from fhirtrial.mapping.vocabulary import vocabularies
 from fhirtrial.mapping.withhold import Withheld
@@ -64,6 +64,7 @@ class Mapper:
         names = [*([] if contacts else ["contacts"]), *without]
         self._withheld = [Withheld(files, registry, name, known) for name in names]
         self._fields = self.mapping.schema.tree
+        self._official = official_identifier(self.mapping)
 
     def convert(
         self,
@@ -166,7 +167,7 @@ class Mapper:
 
     def _restored(self, main: Resource, beside: list[Resource], index: Resources, *, verify: bool) -> Record:
         place = f"{main.get('resourceType')}/{main.get('id', '?')}"
-        study, older = with_official_identifier(main, self.mapping)
+        study, older = with_official_identifier(main, self.mapping, self._official)
         try:
             data, found = self.engine.back(study, beside, index.find)
         except (TypeError, AttributeError, LookupError, ValueError) as error:

@@ -20,13 +20,14 @@ def official_identifier(mapping: Mapping) -> dict[str, Any]:
     return {}
 
 
-def with_official_identifier(main: Resource, mapping: Mapping) -> tuple[Resource, list[Issue]]:
+def with_official_identifier(
+    main: Resource, mapping: Mapping, official: dict[str, Any]
+) -> tuple[Resource, list[Issue]]:
     """
-    The study with its number under the system that the mapping reads, and an issue if that was not so.
+    The study with its number under the ``official`` system that the mapping reads, and an issue if that was not so.
 
     Only a number that looks like one of the registry's is taken; anything else stays what it is.
     """
-    official = official_identifier(mapping)
     found = [entry for entry in main.get("identifier", ()) if isinstance(entry, dict)]
     if any(entry.get("system") == official.get("system") for entry in found):
         return main, []

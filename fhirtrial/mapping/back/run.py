@@ -130,14 +130,21 @@ class BackRun:
         self.say("warning", "unreadable", f"{show(value)} cannot be read back", path, mapping)
 
 
-def record_of(modules: list[dict[str, Any]], tree: list[tuple[int, str]]) -> dict[str, Any]:
-    """Puts the modules that hold something where they belong; ``tree``: each one's parent and key, parents first."""
-    filled = [bool(module) for module in modules]
-    for place in range(len(modules) - 1, 0, -1):
-        if filled[place]:
-            filled[tree[place][0]] = True
-    for place in range(1, len(modules)):
-        if filled[place]:
-            parent, key = tree[place]
-            modules[parent][key] = modules[place]
-    return modules[0]
+class Tree:
+    """Where the modules of a record belong: each one's parent and key, parents first; the first is the record."""
+
+    def __init__(self, places: list[tuple[int, str]]) -> None:
+        self.places = places
+        self._down = [(place, parent, key) for place, (parent, key) in enumerate(places)][1:]
+        self._up = self._down[::-1]
+
+    def record(self, modules: list[dict[str, Any]]) -> dict[str, Any]:
+        """The record: the modules that hold something, where they belong."""
+        filled: list[Any] = modules[:]
+        for place, parent, _ in self._up:
+            if filled[place] and not filled[parent]:
+                filled[parent] = True
+        for place, parent, key in self._down:
+            if filled[place]:
+                modules[parent][key] = modules[place]
+        return modules[0]

@@ -354,7 +354,11 @@ def _concepts(key: str) -> Read:
         if concept is None:
             return ()
         if concept.__class__ is list:
-            return [(found.get("system"), found.get("code")) for one in concept for found in one.get("coding", ())]
+            if len(concept) != 1:
+                return [(found.get("system"), found.get("code")) for one in concept for found in one.get("coding", ())]
+            concept = concept[0]
+        if len(codings := concept.get("coding", ())) == 1:  # most have one
+            return ((codings[0].get("system"), codings[0].get("code")),)
         return [(found.get("system"), found.get("code")) for found in concept.get("coding", ())]
 
     return read
