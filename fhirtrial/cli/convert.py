@@ -102,6 +102,8 @@ def check(
     """
     Read and convert records, and report what there is to say; nothing is written.
 
+    Keys that stand twice are looked for everywhere, also in parts that the mapping leaves out (results).
+
     \b
     Examples:
       fhirtrial check studies.jsonl

@@ -55,7 +55,7 @@ def convert_all(
     Args:
         sources: as `read` takes them, one after the other.
         target: an open binary file, the path of a file (``.gz``: packed) or of a folder (one NDJSON file per type);
-            None converts and writes nothing.
+            None converts and writes nothing, and looks into what the mapping leaves out as well.
         to: the release of FHIR: ``R5``, ``R4`` or ``R4B``.
         format: ``ndjson``: each resource once in the whole run, shared ones where they come first; ``bundle`` and
             ``collection``: one Bundle with everything for each record, one to a line.

@@ -70,6 +70,7 @@ def read(
     refused: Callable[[Issue], object] | None = None,
     max_bytes: int = MAX_BYTES,
     schema: Schema | None = None,
+    whole: bool = True,
     encoding: str = "",
     decimal_comma: bool = False,
 ) -> Iterator[Record]:
@@ -86,6 +87,8 @@ def read(
             passed over is told in the issues of the next record.
         max_bytes: a record with more bytes is refused.
         schema: the registry's fields and code values; that of ClinicalTrials.gov if not given.
+        whole: False gives records without what the mapping leaves out, as results, in less time and memory: of that
+            only matters then that it is JSON.
         encoding: that of CSV and SAS transport files, as in ``windows-1252``; UTF-8 if not given.
         decimal_comma: in CSV, ``1,5`` is a number, and ``1.5`` is none.
 
@@ -110,7 +113,8 @@ def read(
         raise UsageError(f"max_bytes is {max_bytes}; it must be at least 1")
     limits = Limits(record=max_bytes)
     options = TableOptions(encoding=encoding, decimal_comma=decimal_comma)
-    return _records(find(source, format, limits, tables=options), schema or registry_schema("ctgov"), refused)
+    found = find(source, format, limits, tables=options)
+    return _records(found, schema or registry_schema("ctgov"), refused, whole=whole)
 
 
 @cache
@@ -119,12 +123,16 @@ def registry_schema(registry: str) -> Schema:
     return Schema.load(MappingFiles(), registry)
 
 
-def _records(found: Iterator[Found], schema: Schema, refused: Callable[[Issue], object] | None) -> Iterator[Record]:
+def _records(
+    found: Iterator[Found], schema: Schema, refused: Callable[[Issue], object] | None, *, whole: bool
+) -> Iterator[Record]:
     seen = Seen(schema)
     passed_over: list[Issue] = []
     for item in found:
-        result = record(item, _schema_of(item, schema)) if isinstance(item, Piece) else item
+        result = record(item, _schema_of(item, schema), whole=whole) if isinstance(item, Piece) else item
         if isinstance(result, Record):
+            if result.sound:
+                result = replace(result, sound=False)  # who gets it can change it
             result = seen.repeated(result.id, result.origin) or result
         if isinstance(result, Record):
             if passed_over:
