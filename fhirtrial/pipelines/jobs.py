@@ -128,8 +128,9 @@ class _Worker:
 
     def begin(self, chunk: Any) -> _Task:
         """Hands it a chunk. It has no more than ``_AHEAD`` at a time."""
+        sign = self._chunks[self._begun % _AHEAD].put(chunk)
         try:
-            self.connection.send_bytes(self._chunks[self._begun % _AHEAD].put(chunk))
+            self.connection.send_bytes(sign)
         except OSError as error:
             raise FhirtrialError(_ENDED) from error
         self._begun += 1
