@@ -54,7 +54,6 @@ def test_status_own_code_only() -> None:
 
     Nobody but this library writes the own code, so what the record gets is the FHIR code's; the issue names both.
     """
-    server = with_status((STATUS, "terminated"), (OWN, "RECRUITING"))
     fhir = next(iter(codes({"coding": MAPPER.convert(DRUG).resources[0]["progressStatus"][0]["state"]["coding"]})))
     server = with_status((STATUS, fhir), (OWN, "RECRUITING"))
     assert server.changes() == {}
