@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What these assert is shown when it fails, as in a test.
-pytest.register_assert_rewrite("tests.load_hapi")
+pytest.register_assert_rewrite("tests.changed_mapping", "tests.load_hapi", "tests.releases")
 
 Report = Generator[None, pytest.TestReport, pytest.TestReport]
 LOGGED = pytest.StashKey[list[tuple[HapiServer, int]]]()

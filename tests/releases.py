@@ -20,6 +20,16 @@ R4, R4B = Release("R4"), Release("R4B")
 FOLDER = Path(__file__).parent / "data" / "releases"
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "fhir"
 DEFINITIONS = Definitions.load(MappingFiles())
+OURS = "https://fhirtrial.org/StructureDefinition/"
+X = "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
+PHASE = ("http://hl7.org/fhir/research-study-phase", "http://terminology.hl7.org/CodeSystem/research-study-phase")
+STATE = ("http://hl7.org/fhir/research-study-status", "http://terminology.hl7.org/CodeSystem/research-study-status")
+STUDY = {"resourceType": "ResearchStudy", "id": "s", "status": "active"}
+
+
+def study(**members: Any) -> Json:
+    """A study with these members."""
+    return {**STUDY, **members}
 
 
 def examples(release: str) -> dict[str, Json]:
@@ -65,6 +75,13 @@ def changes(before: Json, after: Json) -> dict[str, tuple[Any, Any]]:
 def said(issues: Iterable[Issue]) -> list[str]:
     """Issues as code, path and text, without the line of the table, which changes with every row."""
     return [f"{issue.severity} {issue.code} {issue.path}: {issue.message}" for issue in issues]
+
+
+def both(resource: Json, *, check: bool = False) -> tuple[Json, list[str]]:
+    """The R4 form of a resource that comes back the same, and what was said on the way there."""
+    made = down(resource, check=check)
+    assert up(made.resource).resource == resource
+    return made.resource, said(made.issues)
 
 
 def rows_met(resource: Json) -> Iterator[tuple[str, str]]:

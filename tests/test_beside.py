@@ -13,9 +13,9 @@ from fhirtrial.mapping.mapper import Mapper
 from fhirtrial.row_order import in_order
 from fhirtrial.rules import Rules, load_rules
 
+from .changed_mapping import changed
 from .golden_update import mapper_of
 from .subjects import SCHEMAS, subject
-from .test_mapping_errors import changed
 
 HEAD = "sdtm/mapping.yaml"
 SUBJECT, EXPOSURE, PATIENT = "sdtm/subject.yaml", "sdtm/exposure.yaml", "sdtm/patient.yaml"
