@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 import pytest
 from fhir.resources.R4B.structuredefinition import StructureDefinition as StructureDefinition4
@@ -42,7 +44,8 @@ def test_each_is_a_valid_resource(release: str, url: str) -> None:
     assert "date" not in definition
     ids = [element["id"] for element in definition["differential"]["element"]]
     assert len(set(ids)) == len(ids)
-    assert all(id.replace(f":{id.rpartition(':')[2].partition('.')[0]}", "") for id in ids)
+    paths = [element["path"] for element in definition["differential"]["element"]]
+    assert [re.sub(r":[^.]+", "", id) for id in ids] == paths  # an id is the path with the names of slices in it
     assert next(element for element in definition["differential"]["element"] if element["id"] == "Extension.url") == {
         "id": "Extension.url",
         "path": "Extension.url",
