@@ -25,14 +25,16 @@ class Carried:
     The carried part of records, from bytes.
 
     It gives what has nothing odd about it, and None for all else, as `Typed` does. Of the parts that are left out only
-    that they are JSON matters: these are two fifths of the registry's studies. ``source`` is the generated code that
-    looks at what msgspec does not, for reading.
+    that they are JSON matters (a number may be of any size): these are two fifths of the registry's studies.
+    ``source`` is the generated code that looks at what msgspec does not, for reading, and ``shapes`` what it takes for
+    texts of each type with a shape.
     """
 
     def __init__(self, root: Field, enums: Mapping[str, Mapping[str, str]]) -> None:
         self._decode = msgspec.json.Decoder(checked_type(root, enums, carried=True)).decode
         writer = _Writer(root)
         self.source = writer.source.text
+        self.shapes = writer.shapes
         self._look: Callable[[dict[str, Any], list[_Part]], bool] = writer.source.compiled(
             f"<fhirtrial {root.name}, read>"
         )["look"]
@@ -86,7 +88,9 @@ class _Writer:
             value = self.source.fresh(name)
             self.source.add(f"{value} = {holder}.get({name!r})")
             with self.source.block(f"if {value} is not None:"):
-                if member.left_out:
+                if member.beside:
+                    self.source.add("return False")  # it is seldom there, and looked into
+                elif member.left_out:
                     self.source.add(f"{holder}[{name!r}] = as_text({value}, {b'[' if member.is_list else b'{'!r})")
                     self.source.add(f"left_out.append((({', '.join(nodes)},), {(*keys, name)!r}))")
                 elif member.is_list:

@@ -28,6 +28,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fhirtrial.issue import Issue
 
 
@@ -51,6 +53,14 @@ class MappingError(FhirtrialError):
         self.message = message
         self.file = file
         self.line = line
+
+    def __reduce__(self) -> tuple[Callable[..., MappingError], tuple[str, str, int | None]]:
+        return _mapping_error, (self.message, self.file, self.line)
+
+
+def _mapping_error(message: str, file: str, line: int | None) -> MappingError:
+    """The error that another process has raised."""
+    return MappingError(message, file=file, line=line)
 
 
 class RestoreError(FhirtrialError):

@@ -124,6 +124,11 @@ class Schema:
         """The tree without the parts that the mapping leaves out, and without what is empty then."""
         return self._wanted(self._root, data)
 
+    def looked_into(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The same with what stands beside a record, as a subject's study: the mapping looks things up in it."""
+        beside = [name for name, field in (self._root.fields or {}).items() if field.beside]
+        return self.wanted(data) | {name: data[name] for name in beside if name in data}
+
     def check(self, data: Any) -> tuple[dict[str, Any], tuple[Issue, ...]]:
         """
         The tree in its canonical form (no nulls, no empty objects or lists), and what is odd about it.
@@ -152,7 +157,14 @@ class Schema:
                 raise MappingError(f"{here}: an object, and nothing else, has fields", file=self.file)
             why = reason or self.left_out.get(here, "")
             fields = self._fields(entry["fields"], here, why) if kind == "object" else None
-            made[name] = Field(name=name, type=kind, is_list=entry.get("list", False), fields=fields, left_out=why)
+            made[name] = Field(
+                name=name,
+                type=kind,
+                is_list=entry.get("list", False),
+                fields=fields,
+                left_out=why,
+                beside=entry.get("beside", False),
+            )
         return made
 
     def _leaves(self, parent: Field, path: str) -> Iterator[Leaf]:

@@ -38,6 +38,7 @@ class Source:
         """A name that nothing else has."""
         self._count += 1
         cleaned = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in stem)
+        cleaned = f"_{cleaned}" if cleaned[:1].isdigit() else cleaned
         return f"{cleaned}_{self._count}"
 
     def name(self, thing: Any, stem: str) -> str:

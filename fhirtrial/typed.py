@@ -35,19 +35,27 @@ _PLAIN: dict[str, Any] = {
     "number": Annotated[int, Meta(ge=INTEGERS.start, le=INTEGERS.stop - 1)] | float,
 }
 
+_LONGEST = 64
+"""No text of a type with a shape has more letters."""
+
 _object: Any = TypedDict
 _WITHOUT_MEMBERS = re.compile(rb"\{\}").search  # three times as fast as ``in``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a record: its type is a word of schema.json, the name of an enumeration, or ``object``."""
+    """
+    One field of a record: its type is a word of schema.json, the name of an enumeration, or ``object``.
+
+    ``beside``: it is no part of the registry's record, but put beside it.
+    """
 
     name: str
     type: str
     is_list: bool
     fields: Mapping[str, Field] | None
     left_out: str
+    beside: bool = False
 
 
 class Typed:
@@ -102,5 +110,5 @@ def checked_type(field: Field, enums: Mapping[str, Mapping[str, str]], *, carrie
     else:
         kind = _PLAIN.get(field.type, str)
         if carried and kind is str:
-            kind = Annotated[str, Meta(min_length=1)]
+            kind = Annotated[str, Meta(min_length=1, max_length=_LONGEST if field.type in PATTERNS else None)]
     return Annotated[list[kind], Meta(min_length=1)] if field.is_list else kind

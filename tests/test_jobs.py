@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from fhirtrial.errors import FhirtrialError
+from fhirtrial.errors import FhirtrialError, MappingError
 from fhirtrial.issue import Issue
 from fhirtrial.pipelines import jobs as jobs_module
 from fhirtrial.pipelines.convert import convert_all
@@ -121,6 +122,100 @@ def test_a_worker_that_dies_is_an_error() -> None:
     """A process that the system ends, for lack of memory say, neither hangs the run nor loses records in silence."""
     with Jobs(dies, 2) as pool, pytest.raises(FhirtrialError, match=r"^a worker process ended before its work did"):
         list(pool.run(range(10)))
+
+
+class Stubborn(Exception):
+    """An error that pickle can write and not read, as one with an argument that must be named."""
+
+    def __init__(self, *, told: str) -> None:
+        super().__init__(told)
+
+
+class Bound(Exception):
+    """An error that pickle cannot write."""
+
+    def __init__(self) -> None:
+        super().__init__("bound")
+        self.lock = threading.Lock()
+
+
+def refuses(number: int) -> int:
+    """Raises what cannot go from process to process."""
+    raise Stubborn(told="stubborn") if number == 1 else Bound()
+
+
+def bad_mapping(_: int) -> int:
+    """Raises what the library says of mapping files."""
+    raise MappingError("x is no element", file="roster/subject.yaml", line=4)
+
+
+def test_errors_that_do_not_travel() -> None:
+    """They come as their text; those of the library come as they are."""
+    for number, text in ((1, "Stubborn: stubborn"), (2, "Bound: bound")):
+        with Jobs(refuses, 2) as pool, pytest.raises(FhirtrialError) as told:
+            list(pool.run([number]))
+        assert str(told.value) == text
+    with Jobs(bad_mapping, 2) as pool, pytest.raises(MappingError, match=r"^roster/subject\.yaml:4: x is no") as raised:
+        list(pool.run([1]))
+    assert (raised.value.file, raised.value.line, raised.value.message) == ("roster/subject.yaml", 4, "x is no element")
+
+
+def test_a_run_that_is_not_finished_leaves_nothing_to_the_next() -> None:
+    """Neither its results nor its processes: the next one works here."""
+    with Jobs(slow_first, 2) as pool:
+        first = pool.run(range(1, 50))
+        assert next(first) == (1, 2)
+        first.close()
+        assert list(pool.run(range(60, 70))) == [(number, number * 2) for number in range(60, 70)]
+    with Jobs(fails, 2) as pool:
+        with pytest.raises(ValueError, match="3 is bad"):
+            list(pool.run(range(10)))
+        assert list(pool.run([7, 8])) == [(7, 7), (8, 8)]
+
+
+SIGNALS = """
+import signal, sys
+from fhirtrial.pipelines.jobs import Jobs
+{setting}
+for _ in range(20):
+    with Jobs(len, 3) as pool:
+        assert list(pool.run(["a", "bc"])) == [("a", 1), ("bc", 2)]
+    with Jobs(len, 2) as pool:
+        assert list(pool.run([])) == []
+print("ended")
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "signal.signal(signal.SIGTERM, lambda *_: None)",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])",
+    ],
+)
+def test_processes_end_whatever_the_program_does_with_signals(setting: str) -> None:
+    """A program that ignores SIGTERM, or holds it, does not wait for ever for processes that do the same."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS.format(setting=setting)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "ended\n", done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_as_it_begins(tmp_path: Path, number: int, code: int) -> None:
+    """However early the signal comes, the run ends, and says nothing of what went on within."""
+    source = tmp_path / "studies.jsonl"
+    source.write_bytes(many(2000))
+    command = [sys.executable, "-m", "fhirtrial", "convert", str(source), "-o", f"{tmp_path}/out/", "--jobs", "2"]
+    for wait in range(8):
+        running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+        wait_until(lambda: running.poll() is not None or children(running.pid))  # noqa: B023
+        time.sleep(wait / 2000)
+        os.killpg(running.pid, number)
+        _, errors = running.communicate(timeout=20)
+        assert running.returncode == code
+        assert b"Traceback" not in errors, errors.decode()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from fhirtrial.errors import InputError
 from fhirtrial.files import MappingFiles
@@ -26,6 +27,7 @@ from fhirtrial.readers import find, read, registry_schema
 from fhirtrial.readers.json_study import record
 from fhirtrial.readers.source import Limits, Piece
 from fhirtrial.record import Origin, Record
+from fhirtrial.schema import Schema
 
 from .records import SCHEMA, SHARED, golden, golden_subjects, made_sound, trees
 from .test_generated_records import many, some
@@ -83,6 +85,38 @@ def test_any_record_is_read_as_read_reads_it(tree: Json) -> None:
     assert found.data == SCHEMA.wanted(whole.data)
     assert found.issues == tuple(replace(issue, place="x") for issue in whole.issues)
     assert not whole.sound
+
+
+@some
+@given(trees(), st.sampled_from([None, 1]), st.booleans())
+def test_however_a_record_is_written(tree: Json, indent: int | None, ascii_only: bool) -> None:
+    """With blanks or as ASCII, it is read as the shortest text is: the quick way is open to it as well."""
+    clean = made_sound(tree)
+    found = carried_record(json.dumps(clean, indent=indent, ensure_ascii=ascii_only).encode())
+    assert found.sound
+    assert found.data == clean
+
+
+def test_what_stands_beside_a_record_is_not_left_out() -> None:
+    """A subject's study is no part of the subject, but the mapping looks things up in it."""
+    whole = next(found for name, found in golden_subjects() if name == "roster")
+    assert "study" in whole.data
+    schema = registry_schema("roster")
+    found = record(Piece(origin=Origin(), raw=orjson.dumps(whole.data)), schema, whole=False)
+    assert isinstance(found, Record)
+    assert found.data == whole.data
+    assert not found.sound
+
+
+def test_long_texts_where_days_belong() -> None:
+    """They are told, and not remembered as days are."""
+    schema = Schema.load(MappingFiles())
+    raw = ONE[:-1] + b',"statusModule":{"statusVerifiedDate":"' + b"2" * 100_000 + b'"}}}'
+    found = record(Piece(origin=Origin(), raw=raw), schema, whole=False)
+    assert isinstance(found, Record)
+    assert [issue.code for issue in found.issues] == ["wrong-shape"]
+    assert schema.carried(raw) is None
+    assert all(shape.cache_info().currsize == 0 for shape in schema.carried.shapes.values())
 
 
 def test_spoiled_records_are_not_sound() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -30,6 +32,9 @@ the pipe it is one: else both ends could write, and wait for the other to read.
 _UNDER_WAY = 4
 """How many chunks for each process are under way or done at a time, of which a slow one holds up the others."""
 
+_HELD = {signal.SIGINT, signal.SIGTERM}
+"""What stops a run."""
+
 _ENDED = "a worker process ended before its work did: out of memory? try fewer jobs"
 
 
@@ -37,7 +42,9 @@ class Jobs(Generic[Chunk, Result]):
     """
     Calls ``work`` with chunks, here (one job) or in other processes.
 
-    ``work`` goes to them by fork where that is safe, else by pickle. An exception that it raises is raised here.
+    ``work`` goes to them by fork where that is safe, else by pickle. An exception that it raises is raised here; one
+    that cannot go from process to process becomes a FhirtrialError with its text. A run that is not finished ends the
+    processes.
 
     >>> with Jobs(len, 1) as jobs:
     ...     list(jobs.run(["a", "bb"]))
@@ -52,6 +59,9 @@ class Jobs(Generic[Chunk, Result]):
             try:
                 for _ in range(jobs):
                     self._workers.append(_Worker(work, context))
+            except OSError as error:
+                self.__exit__()
+                raise FhirtrialError(f"{jobs} processes cannot be started: {error.strerror}; try fewer jobs") from error
             except BaseException:
                 self.__exit__()
                 raise
@@ -60,8 +70,8 @@ class Jobs(Generic[Chunk, Result]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.stop()
+        while self._workers:
+            self._workers.pop().stop()
 
     def run(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Result]]:
         """Each chunk and its result, in order. Raises FhirtrialError if a process ends before its work does."""
@@ -69,7 +79,14 @@ class Jobs(Generic[Chunk, Result]):
             for chunk in chunks:
                 yield chunk, self._work(chunk)
             return
-        coming = iter(chunks)
+        try:
+            yield from self._run(iter(chunks))
+        except BaseException:
+            # What the processes still have must not be taken for what another run asked for.
+            self.__exit__()
+            raise
+
+    def _run(self, coming: Iterator[Chunk]) -> Iterator[tuple[Chunk, Result]]:
         under_way: deque[_Task] = deque()
         while True:
             self._hand_out(coming, under_way)
@@ -122,7 +139,8 @@ class _Worker:
         self._begun = self._ended = 0
         arguments = (work, there, self._chunks, self._results)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
+        with _signals_held():
+            self._process.start()
         # The other end is the process's alone: when that ends, so does the connection.
         there.close()
 
@@ -147,8 +165,8 @@ class _Worker:
         self._ended += 1
 
     def stop(self) -> None:
-        """Ends it, whatever it is at."""
-        self._process.terminate()
+        """Ends it, whatever it is at: it holds nothing that needs an end in order, and a signal might be refused."""
+        self._process.kill()
         self._process.join()
         self.connection.close()
         for slot in (*self._chunks, *self._results):
@@ -171,6 +189,8 @@ def _serve(
     gc.set_threshold(100_000, 50, 100)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     threading.Thread(target=_follow_parent, daemon=True).start()
     number = 0
     while True:
@@ -182,10 +202,33 @@ def _serve(
         try:
             sign = result.put((False, work(chunk.take(sign))))
         except Exception as error:  # noqa: BLE001  # the parent raises it again
-            error.add_note("".join(traceback.format_exception(error)))
-            sign = result.put((True, error))
+            sign = result.put((True, _portable(error)))
         there.send_bytes(sign)
         number += 1
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """What stops a run waits until the process that begins has its own way with it: else it would be the parent's."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that another process can raise, with the way to it as a note."""
+    try:
+        found = pickle.loads(pickle.dumps(error))  # noqa: S301  # what has just been written
+        made = error if isinstance(found, type(error)) else FhirtrialError(f"{type(error).__name__}: {error}")
+    except Exception:  # noqa: BLE001  # whatever its pickling raises
+        made = FhirtrialError(f"{type(error).__name__}: {error}")
+    made.add_note("".join(traceback.format_exception(error)))
+    return made
 
 
 def _follow_parent() -> None:

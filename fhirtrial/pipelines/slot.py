@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from array import array
+from contextlib import suppress
 from mmap import mmap
 from multiprocessing import reduction
 from tempfile import TemporaryFile
@@ -101,7 +102,8 @@ class Slot:
 
 def _memory() -> int:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("fhirtrial")
+        with suppress(OSError):  # some systems know it and forbid it
+            return os.memfd_create("fhirtrial")
     with TemporaryFile(buffering=0) as file:
         return os.dup(file.fileno())
 

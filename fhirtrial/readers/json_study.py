@@ -19,6 +19,7 @@ from fhirtrial.schema import Schema
 
 _CONTROL = re.compile(rb"\\(?:u00|[bf])")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_BEGINNING = 200
 _NO_NUMBER = ("NaN", "Infinity", "-Infinity")
 
 
@@ -29,21 +30,24 @@ def record(piece: Piece, schema: Schema, *, whole: bool = True) -> Record | Issu
     Not the ``whole``: without what the mapping leaves out, of which then only matters that it is JSON.
     """
     raw = piece.raw
-    # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
-    plain = not piece.is_text and _CONTROL.search(raw) is None
-    if plain and not whole:
-        data = schema.carried(raw)
-        if data is not None:
-            name = record_id(data, schema)
-            if isinstance(name, Issue):
-                return replace(name, place=str(piece.origin))
-            return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, sound=True)
     noticed: tuple[Issue, ...] = ()
     found: tuple[Issue, ...] = ()
     try:
-        typed = schema.typed(raw) if plain else None
-        passed_over = () if whole else schema.left_out
-        parsed = None if piece.is_text or (typed is not None and typed[1] == raw) else _parsed(piece, passed_over)
+        parsed = None
+        if not whole and not piece.is_text:
+            spaced = _is_spaced(raw)
+            data = None if spaced else _sound(raw, schema)
+            if data is None:
+                parsed = _parsed(piece, schema.left_out)
+                data = _sound(parsed[1], schema) if spaced or parsed[1] != raw else None
+            if data is not None:
+                name = record_id(data, schema)
+                if isinstance(name, Issue):
+                    return replace(name, place=str(piece.origin))
+                return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, sound=True)
+        typed = None if piece.is_text or _CONTROL.search(raw) else schema.typed(raw)
+        if parsed is None and not piece.is_text and (typed is None or typed[1] != raw):
+            parsed = _parsed(piece)
         if typed is not None and (parsed is None or parsed[1] == typed[1]):
             data = typed[0]
             name = record_id(data, schema)
@@ -66,8 +70,19 @@ def record(piece: Piece, schema: Schema, *, whole: bool = True) -> Record | Issu
     if isinstance(name, Issue):
         return replace(name, place=place)
     if not whole:
-        data = schema.wanted(data)
+        data = schema.looked_into(data)
     return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=tuple(issues))
+
+
+def _sound(raw: bytes, schema: Schema) -> dict[str, Any] | None:
+    """The carried part of a record of which there is nothing to say, None if it must be looked at more slowly."""
+    # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
+    return None if _CONTROL.search(raw) else schema.carried(raw)
+
+
+def _is_spaced(raw: bytes) -> bool:
+    """Whether the text has blanks where it need not, by a look at its beginning."""
+    return raw.find(b'": ', 0, _BEGINNING) >= 0
 
 
 def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:

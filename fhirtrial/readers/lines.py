@@ -50,7 +50,7 @@ def lines(stream: Stream, reading: Reading) -> Iterator[Found]:
     size = 0
     for chunk in stream:
         start = 0
-        while (end := chunk.find(b"\n", start)) >= 0:  # twice as fast as splitting the chunk
+        while (end := chunk.find(b"\n", start)) >= 0:  # many times as fast as splitting the chunk
             number += 1
             line, start = chunk[start:end], end + 1
             origin = Origin(file=file, member=member, line=number)
