@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from datetime import tzinfo
+from functools import cached_property
 from typing import Any
 
 from fhirtrial.issue import Issue
@@ -30,19 +31,26 @@ class Engine:
         self.mapping = mapping
         self.zone = zone
         self._verbatim_url = mapping.verbatim_url
-        # Compiled at once, though not every run restores: entries that nothing tells apart are found on this way.
-        back = Back(mapping.files, disputed(mapping))
-        read = back.compile()
-        self.back_source = back.source.text
+        # Written at once, though not every run restores: entries that nothing tells apart are found on this way.
+        self._back = Back(mapping.files, disputed(mapping))
+        self._back.write()
         self.forth_sources: dict[bool, str] = {}
         self._make: dict[tuple[bool, Finishing | None], list[Callable[..., str | None]]] = {}
         self._opened: dict[tuple[bool, Finishing | None], dict[int, Any]] = {}
-        self._tree = Tree(back.modules)
-        self._read_main: Callable[..., None] = read[f"back_{python_name(mapping.main)}"]
+        self._tree = Tree(self._back.modules)
         self.besides = Besides(mapping)
-        self._read_beside: dict[str, Callable[..., None]] = {
-            each.file: read[f"back_{python_name(each.file)}"] for each in mapping.beside
-        }
+
+    @property
+    def back_source(self) -> str:
+        """The text of what reads resources."""
+        return self._back.source.text
+
+    @cached_property
+    def _read(self) -> dict[str, Callable[..., None]]:
+        """What reads the resource of each file; compiled when it is first needed."""
+        made = self._back.compile()
+        names = (self.mapping.main, *(each.file for each in self.mapping.beside))
+        return {name: made[f"back_{python_name(name)}"] for name in names}
 
     def prepare(self, *, sound: bool, finishing: Finishing | None = None) -> list[Callable[..., str | None]]:
         """The functions of the main file and of those beside it; compiled here, or when they are first needed."""
@@ -102,7 +110,7 @@ class Engine:
     ) -> tuple[dict[str, Any], list[Issue]]:
         """The tree that the main resource, those beside it, and all that they refer to stand for."""
         run = BackRun(find, len(self._tree.places), self._verbatim_url)
-        self._read_main(main, None, run)
+        self._read[self.mapping.main](main, None, run)
         items: dict[tuple[str, ...], list[Any]] = {}
         for resource in beside:
             each = self.besides.file(resource)
@@ -110,7 +118,7 @@ class Engine:
                 run.unread(resource, resource["resourceType"], f"{self.mapping.registry}/mapping.yaml")
                 continue
             item: dict[str, Any] = {}
-            self._read_beside[each.file](resource, item, run)
+            self._read[each.file](resource, item, run)
             if each.source is not None:
                 items.setdefault(each.source.keys, []).append(item)
         data = self._tree.record(run.modules)

@@ -42,10 +42,13 @@ class Back(ListReader):
         self.files = files
         self.disputed = disputed
 
-    def compile(self) -> dict[str, Any]:
-        """The names of the generated module: ``back_<file>`` for each file."""
+    def write(self) -> None:
+        """Writes the source. Raises MappingError where nothing tells two entries apart."""
         for file in self.files.values():
             self.file(file)
+
+    def compile(self) -> dict[str, Any]:
+        """The names of the generated module: ``back_<file>`` for each file."""
         return self.source.compiled("<fhirtrial mapping, back>")
 
     def holds(self, name: str) -> bool:
