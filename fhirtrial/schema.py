@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from fhirtrial.carried import Carried
 from fhirtrial.errors import MappingError
 from fhirtrial.files import MappingFiles
 from fhirtrial.issue import Issue, Severity, nearest
-from fhirtrial.typed import INTEGERS, PATTERNS, Field, Typed
+from fhirtrial.sound import Sound
+from fhirtrial.typed import INTEGERS, PATTERNS, Field
 
 SHAPES = {
     "date": (re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?"), "yyyy, yyyy-MM or yyyy-MM-dd"),
@@ -91,8 +91,8 @@ class Schema:
         self.fields = frozenset(tree["fields"])
         self.tree: dict[str, Any] = tree["fields"]
         self.tables: dict[str, Any] | None = tree.get("tables")
-        self.typed = Typed(self._root, self.enums)
-        self.carried = Carried(self._root, self.enums)
+        self.whole = Sound(self._root, self.enums, whole=True)
+        self.carried = Sound(self._root, self.enums, whole=False)
 
     @classmethod
     def load(cls, files: MappingFiles, registry: str = "ctgov") -> Schema:
@@ -135,8 +135,8 @@ class Schema:
 
         An ``error`` among the issues means that the record cannot be used. An unknown field is a warning and is taken
         out; an unknown code value or an impossible date is a warning and stays. Parts that the mapping leaves out are
-        passed over. The given tree is not changed. What has nothing odd about it is read faster by ``typed``, and by
-        ``carried`` if nobody wants to see what is left out.
+        passed over. The given tree is not changed. What has nothing odd about it is read faster by ``whole``, and
+        by ``carried`` if nobody wants to see what is left out.
         """
         issues: list[Issue] = []
         clean = self._explain(self._root, data, "", issues)

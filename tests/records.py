@@ -8,8 +8,11 @@ namesakes, text that looks like something else.
 
 from __future__ import annotations
 
+import copy
+import json
+import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -187,6 +190,24 @@ def shared() -> Iterator[Record]:
 def at_hand() -> list[Record]:
     """The records of the shared corpus, else those of the golden cases."""
     return list(shared()) or [record for _, record in golden()]
+
+
+def spoiled(studies: Sequence[Json], odd: Sequence[Any], *, count: int, seed: int) -> Iterator[tuple[Any, bytes]]:
+    """So many of the studies, each with something odd in one place that the mapping carries: that, and their text."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        data = copy.deepcopy(chance.choice(studies))
+        holder, key = chance.choice(list(_carried_places(data)))
+        holder[key] = copy.deepcopy(chance.choice(odd))
+        yield holder[key], json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _carried_places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, Any]]:
+    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        yield node, key
+        left_out = ".".join(str(part) for part in (*path, key) if isinstance(part, str)) in SCHEMA.left_out
+        if isinstance(value, dict | list) and not left_out:
+            yield from _carried_places(value, (*path, key))
 
 
 _LOOKED_AT = {*map(chr, range(32)), "\\"} - {*"\t\n\r"}

@@ -59,12 +59,11 @@ class Jobs(Generic[Chunk, Result]):
             try:
                 for _ in range(jobs):
                     self._workers.append(_Worker(work, context))
-            except OSError as error:
+            except BaseException as error:
                 self.__exit__()
+                if not isinstance(error, OSError):
+                    raise
                 raise FhirtrialError(f"{jobs} processes cannot be started: {error.strerror}; try fewer jobs") from error
-            except BaseException:
-                self.__exit__()
-                raise
 
     def __enter__(self) -> Jobs[Chunk, Result]:
         return self
@@ -180,9 +179,7 @@ def start_method() -> str:
     return next(method for method in preferred if method in multiprocessing.get_all_start_methods())
 
 
-def _serve(
-    work: Callable[[Any], Any], there: Connection, chunks: list[Slot], results: list[Slot]
-) -> None:  # pragma: no cover  # in another process
+def _serve(work: Callable[[Any], Any], there: Connection, chunks: list[Slot], results: list[Slot]) -> None:
     """What a process does: the parent decides when to stop, and none outlives it."""
     # What is loaded stays: looking at it again and again would also copy the pages that are shared with the parent.
     gc.freeze()

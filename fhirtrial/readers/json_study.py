@@ -17,9 +17,10 @@ from fhirtrial.readers.source import Piece, refusal
 from fhirtrial.record import Origin, Record
 from fhirtrial.schema import Schema
 
-_CONTROL = re.compile(rb"\\(?:u00|[bf])")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _BEGINNING = 200
+"""The bytes of a text at which one sees whether it is written with blanks."""
+
 _NO_NUMBER = ("NaN", "Infinity", "-Infinity")
 
 
@@ -29,34 +30,21 @@ def record(piece: Piece, schema: Schema, *, whole: bool = True) -> Record | Issu
 
     Not the ``whole``: without what the mapping leaves out, of which then only matters that it is JSON.
     """
-    raw = piece.raw
     noticed: tuple[Issue, ...] = ()
-    found: tuple[Issue, ...] = ()
     try:
-        parsed = None
-        if not whole and not piece.is_text:
-            spaced = _is_spaced(raw)
-            data = None if spaced else _sound(raw, schema)
-            if data is None:
-                parsed = _parsed(piece, schema.left_out)
-                data = _sound(parsed[1], schema) if spaced or parsed[1] != raw else None
-            if data is not None:
-                name = record_id(data, schema)
+        if piece.is_text:
+            tree, noticed = _page_text(piece)
+        else:
+            tree, is_sound = _read(piece, schema, whole=whole)
+            if is_sound:
+                name = record_id(tree, schema)
                 if isinstance(name, Issue):
                     return replace(name, place=str(piece.origin))
-                return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, sound=True)
-        typed = None if piece.is_text or _CONTROL.search(raw) else schema.typed(raw)
-        if parsed is None and not piece.is_text and (typed is None or typed[1] != raw):
-            parsed = _parsed(piece)
-        if typed is not None and (parsed is None or parsed[1] == typed[1]):
-            data = typed[0]
-            name = record_id(data, schema)
-        else:
-            data, noticed = _page_text(piece) if parsed is None else (parsed[0], ())
-            name = record_id(data, schema)
-            if not isinstance(data, dict) or schema.fields.isdisjoint(data):
-                return _no_study(data, schema, str(piece.origin))
-            data, found = schema.check(data)
+                return Record(registry=schema.registry, id=name, data=tree, origin=piece.origin, sound=not whole)
+        name = record_id(tree, schema)
+        if not isinstance(tree, dict) or schema.fields.isdisjoint(tree):
+            return _no_study(tree, schema, str(piece.origin))
+        data, found = schema.check(tree)
     except InputError as error:
         return error.issue
     place = str(piece.origin)
@@ -74,15 +62,17 @@ def record(piece: Piece, schema: Schema, *, whole: bool = True) -> Record | Issu
     return Record(registry=schema.registry, id=name, data=data, origin=piece.origin, issues=tuple(issues))
 
 
-def _sound(raw: bytes, schema: Schema) -> dict[str, Any] | None:
-    """The carried part of a record of which there is nothing to say, None if it must be looked at more slowly."""
-    # JSON writes control characters as escapes: nearly no record has one, and one search settles it.
-    return None if _CONTROL.search(raw) else schema.carried(raw)
-
-
-def _is_spaced(raw: bytes) -> bool:
-    """Whether the text has blanks where it need not, by a look at its beginning."""
-    return raw.find(b'": ', 0, _BEGINNING) >= 0
+def _read(piece: Piece, schema: Schema, *, whole: bool) -> tuple[Any, bool]:
+    """The tree of a piece, and whether there is nothing to say about it. Raises InputError as `parse` does."""
+    raw, quick = piece.raw, schema.whole if whole else schema.carried
+    # Who writes blanks does so from the beginning: then the text is written the shortest way first.
+    spaced = raw.find(b'": ', 0, _BEGINNING) >= 0
+    tree = None if spaced else quick(raw)
+    if tree is not None:
+        return tree, True
+    parsed, written = _parsed(piece, () if whole else schema.left_out)
+    tree = quick(written) if spaced or written != raw else None
+    return (parsed, False) if tree is None else (tree, True)
 
 
 def _page_text(piece: Piece) -> tuple[Any, tuple[Issue, ...]]:
