@@ -274,11 +274,24 @@ def test_a_key_that_stands_twice_in_what_is_carried(raw: bytes) -> None:
     assert found.path == "protocolSection.identificationModule.acronym"
 
 
-@pytest.mark.parametrize("raw", [b"{}", b'{"a":1}', b"[]", b"null", b'"x"', b"", b'{"hasResults":true}', ONE[:-1]])
-def test_what_is_no_study(raw: bytes) -> None:
+NO_STUDY = {
+    b"{}": "not-a-study",
+    b'{"a":1}': "not-a-study",
+    b"[]": "not-a-study",
+    b"null": "not-a-study",
+    b'"x"': "not-a-study",
+    b"": "truncated",
+    ONE[:-1]: "truncated",
+    b'{"hasResults":true}': "missing-id",
+}
+
+
+@pytest.mark.parametrize(("raw", "code"), NO_STUDY.items())
+def test_what_is_no_study(raw: bytes, code: str) -> None:
     """The error is the one that `read` gives."""
     found, whole = carried(raw), record(Piece(origin=Origin(file="x"), raw=raw), SCHEMA)
     assert isinstance(found, Issue)
+    assert found.code == code
     assert found == whole
 
 
